@@ -1,0 +1,75 @@
+/** What supervisor and shard say to each other over the MessagePort of a shard. Plain data; one union per direction. */
+import type { Plan } from './plan.ts';
+
+/** Handed to a shard's thread when it starts (besides the MessagePort, see control/shard-pool). */
+export interface ShardStart {
+  readonly index: number;
+  readonly engine: 'native' | 'node';
+  readonly plan: Plan;
+  readonly sockets: readonly ListenerSocket[];
+  readonly board: SharedArrayBuffer;
+  readonly descriptorsMax: number;
+  /** Milliseconds between two heartbeats on the board. */
+  readonly heartbeatMs: number;
+}
+
+/**
+ * A listening socket for a shard. `fd` is the supervisor's: the shard takes a duplicate. Where the addon is missing there is none (`fd` -1)
+ * and the node engine binds `address` itself.
+ */
+export interface ListenerSocket {
+  readonly slot: number;
+  readonly fd: number;
+  /** The bound address (port 0 replaced by the real one), text form. */
+  readonly address: string;
+}
+
+export type ToShard =
+  /** Swap to this plan at the next turn's boundary; sockets of listeners that are new in it come along. */
+  | { readonly type: 'apply'; readonly plan: Plan; readonly sockets: readonly ListenerSocket[] }
+  /** From now on every answer says `Connection: close`; listeners still accept. */
+  | { readonly type: 'drain' }
+  /** Take what is in the accept queues, close the listeners, end idle connections, finish the rest, then say `drained`. */
+  | { readonly type: 'stop-accepting' }
+  /** Cut what is left, close everything, end the task. */
+  | { readonly type: 'close' }
+  | { readonly type: 'snapshot'; readonly request: number }
+  /** Only sent where FOURSEVEN_TEST=1. */
+  | { readonly type: 'crash' }
+  | { readonly type: 'hang' };
+
+export type FromShard =
+  /** Every listener of the first plan accepts. */
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly listener: string; readonly errno: number }
+  | { readonly type: 'applied'; readonly version: number }
+  | { readonly type: 'drained' }
+  | { readonly type: 'closed'; readonly cut: number }
+  | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: ShardSnapshot }
+  | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string };
+
+/** Counters of one shard since it started. */
+export interface ShardSnapshot {
+  readonly index: number;
+  readonly connections: number;
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly connections: number;
+    readonly bytesReceived: number;
+    readonly bytesSent: number;
+  }[];
+  /** status: three digits, or `aborted`. */
+  readonly requests: readonly {
+    readonly listener: string;
+    readonly route: string;
+    readonly cluster: string;
+    readonly status: string;
+    readonly count: number;
+  }[];
+  readonly sessions: readonly {
+    readonly listener: string;
+    readonly cluster: string;
+    readonly outcome: string;
+    readonly count: number;
+  }[];
+}

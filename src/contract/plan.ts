@@ -1,0 +1,93 @@
+/**
+ * What the control plane tells every shard to do: plain, frozen data that survives structured cloning. A plan is whole and immutable;
+ * a change of configuration (or of what a host name resolves to) is a new plan with a higher version.
+ *
+ * Listeners, clusters and endpoints are numbered: their index in the arrays below. Slots are stable across plans, so that live state on
+ * the shared board survives a reload: a listener or an endpoint that stays keeps its slot.
+ */
+import type { SocketAddress } from '../core/address.ts';
+
+export interface Plan {
+  readonly version: number;
+  readonly listeners: readonly ListenerPlan[];
+  readonly clusters: readonly ClusterPlan[];
+}
+
+export type ListenerPlan = HttpListenerPlan | TcpListenerPlan;
+
+interface ListenerPlanBase {
+  /** Number of this listener in the engine and on the board; stable across plans. */
+  readonly slot: number;
+  readonly name: string;
+  /** As configured. */
+  readonly address: string;
+}
+
+export interface TcpListenerPlan extends ListenerPlanBase {
+  readonly protocol: 'tcp';
+  /** Index into `Plan.clusters`. */
+  readonly cluster: number;
+  readonly idleMs: number;
+}
+
+export interface HttpListenerPlan extends ListenerPlanBase {
+  readonly protocol: 'http';
+  readonly routes: readonly RoutePlan[];
+  readonly timeouts: {
+    /** From the first byte of a head (or the accept) to its last. */
+    readonly headMs: number;
+    /** Between two bytes of a body. */
+    readonly bodyMs: number;
+    /** Between requests. */
+    readonly idleMs: number;
+  };
+  readonly limits: {
+    readonly headMaxBytes: number;
+    readonly headersMaxCount: number;
+    readonly lineMaxBytes: number;
+    /** Absent: no limit, bodies stream. */
+    readonly bodyMaxBytes?: number | undefined;
+  };
+}
+
+export interface RoutePlan {
+  readonly name: string;
+  readonly match: RouteMatch;
+  /** Index into `Plan.clusters`. */
+  readonly cluster: number;
+  /** Until the response head, retries included. */
+  readonly timeoutMs: number;
+}
+
+/** Absent parts match everything. */
+export interface RouteMatch {
+  /** Lower case, without port: `a.b` or `*.a.b` (one or more labels before `.a.b`). */
+  readonly hosts?: readonly string[] | undefined;
+  /** `/a` exact; `/a/*` prefix by segment (matches `/a` and `/a/b`, not `/ab`). */
+  readonly path?: string | undefined;
+}
+
+export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
+export type PolicyName = (typeof POLICIES)[number];
+
+export interface ClusterPlan {
+  readonly name: string;
+  readonly policy: PolicyName;
+  readonly endpoints: readonly EndpointPlan[];
+  readonly connectMs: number;
+  /** How long an unused pooled connection is kept, unless the endpoint's `Keep-Alive: timeout` asks for less. */
+  readonly poolIdleMs: number;
+}
+
+export interface EndpointPlan {
+  /** Slot on the shared board; stable across plans for the same cluster name and address. */
+  readonly slot: number;
+  /** As configured, for people: `db.internal:5432`. */
+  readonly name: string;
+  /** Resolved. A name with several addresses gives several endpoints. */
+  readonly address: SocketAddress;
+  /** `formatAddress(address)`: identity within the cluster, sort key for Maglev. */
+  readonly key: string;
+  /** 1 to 1000. */
+  readonly weight: number;
+}

@@ -1,0 +1,34 @@
+/** Where time comes from. Tests hand in a clock that they turn by hand. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. Never goes back. */
+  nowMs(): number;
+  /** Milliseconds since the Unix epoch. For people and logs, never for measuring. */
+  wallMs(): number;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
+
+/** A clock for tests: it stands still until it is told to advance. */
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  readonly #epochMs: number;
+
+  constructor(epochMs = 1_700_000_000_000) {
+    this.#epochMs = epochMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#epochMs + this.#nowMs;
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Writes commands into an engine's buffer. Hot path: no allocation, no closures, no throws.
+ *
+ * Outside a round (timers, messages) call `flush()` when done; within a round the shard returns `take()` to the engine.
+ */
+import type { Engine } from './engine.ts';
+import {
+  COMMANDS_MAX_WORDS,
+  Command,
+  DEADLINE_ABSOLUTE,
+  DEADLINE_IDLE,
+  RANGES_MAX,
+  RELAY_UNTIL_END,
+} from './protocol.ts';
+
+const SEND_HEAD_WORDS = 5;
+/** Room that every command but SEND fits in. */
+const COMMAND_MAX_WORDS = 8;
+const SEND_MAX_WORDS = SEND_HEAD_WORDS + 2 * RANGES_MAX;
+const TWO_POW_32 = 4_294_967_296;
+
+export class CommandWriter {
+  readonly #engine: Engine;
+  readonly #words: Int32Array;
+  #length = 0;
+  /** Start of the SEND being built, or -1. */
+  #sendStart = -1;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#words = engine.commands;
+  }
+
+  /** Ends a round: the words to run. */
+  take(): number {
+    const length = this.#length;
+    this.#length = 0;
+    return length;
+  }
+
+  /** Runs what was written, now. */
+  flush(): void {
+    if (this.#length > 0) this.#engine.submit(this.take());
+  }
+
+  #room(words: number): void {
+    if (this.#length + words > COMMANDS_MAX_WORDS) this.flush();
+  }
+
+  /** Opens a SEND; follow with `range` calls and one `endSend`. `source` is not read while bytes wait (0: none). */
+  beginSend(id: number, source: number, flags: number): void {
+    this.#room(SEND_MAX_WORDS);
+    const words = this.#words;
+    const at = this.#length;
+    this.#sendStart = at;
+    words[at] = Command.SEND;
+    words[at + 1] = id;
+    words[at + 2] = source;
+    words[at + 3] = flags;
+    words[at + 4] = 0;
+    this.#length = at + SEND_HEAD_WORDS;
+  }
+
+  /** Adds a slab range. A range that continues the one before is merged; the RANGES_MAX + 1st opens a second SEND. */
+  range(offset: number, length: number): void {
+    if (length === 0) return;
+    const words = this.#words;
+    const start = this.#sendStart;
+    const count = words[start + 4]!;
+    const at = this.#length;
+    if (count > 0 && words[at - 2]! + words[at - 1]! === offset) {
+      words[at - 1] = words[at - 1]! + length;
+      return;
+    }
+    if (count === RANGES_MAX) {
+      this.beginSend(words[start + 1]!, words[start + 2]!, words[start + 3]!);
+      this.range(offset, length);
+      return;
+    }
+    words[at] = offset;
+    words[at + 1] = length;
+    words[start + 4] = count + 1;
+    this.#length = at + 2;
+  }
+
+  /** Closes the SEND; one without ranges is taken back. */
+  endSend(): void {
+    if (this.#words[this.#sendStart + 4] === 0) this.#length = this.#sendStart;
+    this.#sendStart = -1;
+  }
+
+  /** A SEND of one range. */
+  send(id: number, source: number, flags: number, offset: number, length: number): void {
+    this.beginSend(id, source, flags);
+    this.range(offset, length);
+    this.endSend();
+  }
+
+  /** `byteCount` RELAY_UNTIL_END relays up to FIN. */
+  relay(source: number, sink: number, byteCount: number): void {
+    const untilEnd = byteCount === RELAY_UNTIL_END;
+    const low = untilEnd ? -1 : byteCount | 0;
+    const high = untilEnd ? -1 : Math.floor(byteCount / TWO_POW_32);
+    this.#write(Command.RELAY, source, sink, low, high);
+  }
+
+  tunnel(first: number, second: number, idleMs: number): void {
+    this.#write(Command.TUNNEL, first, second, idleMs, 0);
+  }
+
+  hold(id: number, offset: number, length: number): void {
+    this.#write(Command.HOLD, id, offset, length, 0);
+  }
+
+  pause(id: number): void {
+    this.#write(Command.PAUSE, id, 0, 0, 0);
+  }
+
+  resume(id: number): void {
+    this.#write(Command.RESUME, id, 0, 0, 0);
+  }
+
+  /** Reads on only once all output of the connection has left: bounds what a pipelining client can make us keep. */
+  resumeWhenDrained(id: number): void {
+    this.#write(Command.RESUME, id, 1, 0, 0);
+  }
+
+  deadline(id: number, ms: number): void {
+    this.#write(Command.DEADLINE, id, ms, DEADLINE_ABSOLUTE, 0);
+  }
+
+  idleDeadline(id: number, ms: number): void {
+    this.#write(Command.DEADLINE, id, ms, DEADLINE_IDLE, 0);
+  }
+
+  clearDeadline(id: number): void {
+    this.#write(Command.DEADLINE, id, 0, DEADLINE_ABSOLUTE, 0);
+  }
+
+  halfClose(id: number): void {
+    this.#write(Command.HALF_CLOSE, id, 0, 0, 0);
+  }
+
+  close(id: number): void {
+    this.#write(Command.CLOSE, id, 0, 0, 0);
+  }
+
+  closeLingering(id: number, lingerMs: number): void {
+    this.#write(Command.CLOSE, id, lingerMs, 0, 0);
+  }
+
+  reset(id: number): void {
+    this.#write(Command.RESET, id, 0, 0, 0);
+  }
+
+  replay(from: number, to: number): void {
+    this.#write(Command.REPLAY, from, to, 0, 0);
+  }
+
+  release(id: number): void {
+    this.#write(Command.RELEASE, id, 0, 0, 0);
+  }
+
+  /** All commands but SEND are five words on the wire, unused ones 0: one shape, one place to decode. */
+  #write(op: number, a: number, b: number, c: number, d: number): void {
+    this.#room(COMMAND_MAX_WORDS);
+    const words = this.#words;
+    const at = this.#length;
+    words[at] = op;
+    words[at + 1] = a;
+    words[at + 2] = b;
+    words[at + 3] = c;
+    words[at + 4] = d;
+    this.#length = at + 5;
+  }
+}
