@@ -1,0 +1,133 @@
+/**
+ * Hands each event of a round to the handler that owns the connection. One per shard. Hot path: no allocation, no closures.
+ */
+import { invariant } from '../core/invariant.ts';
+import { CommandWriter } from './command-writer.ts';
+import type { AcceptHandler, ConnectionHandler } from './connection-handler.ts';
+import { Constants } from './constants.ts';
+import type { Engine } from './engine.ts';
+import { EVENT_WORDS, Event, INDEX_MASK } from './protocol.ts';
+import { Scratch } from './scratch.ts';
+
+const TWO_POW_32 = 4_294_967_296;
+const LISTENER_MASK = 0xffff;
+const FAMILY_SHIFT = 16;
+const ERRNO_SHIFT = 8;
+const REASON_MASK = 0xff;
+
+export class Dispatcher {
+  readonly engine: Engine;
+  readonly commands: CommandWriter;
+  readonly scratch: Scratch;
+  readonly constants: Constants;
+  /** Handler by connection index. Index and generation are checked by the engine; a slot here is cleared before it is used again. */
+  readonly #handlers: (ConnectionHandler | undefined)[] = [];
+  readonly #acceptors: (AcceptHandler | undefined)[] = [];
+  /** Called at the start of each round, before its events: the shard swaps plans there. */
+  onRoundStart: (() => void) | undefined;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.commands = new CommandWriter(engine);
+    this.scratch = new Scratch(engine.slab);
+    this.constants = new Constants(engine.slab);
+  }
+
+  start(): void {
+    this.engine.start((eventCount) => this.#round(eventCount));
+  }
+
+  /** Gives the connection an owner; replaces the one before. */
+  bind(id: number, handler: ConnectionHandler): void {
+    const index = id & INDEX_MASK;
+    const handlers = this.#handlers;
+    while (handlers.length <= index) handlers.push(undefined);
+    handlers[index] = handler;
+  }
+
+  /** Call when closing or resetting a connection: its later events of this round are dropped. */
+  unbind(id: number): void {
+    this.#handlers[id & INDEX_MASK] = undefined;
+  }
+
+  handlerOf(id: number): ConnectionHandler | undefined {
+    return this.#handlers[id & INDEX_MASK];
+  }
+
+  bindListener(slot: number, acceptor: AcceptHandler | undefined): void {
+    while (this.#acceptors.length <= slot) this.#acceptors.push(undefined);
+    this.#acceptors[slot] = acceptor;
+  }
+
+  #round(eventCount: number): number {
+    this.scratch.reset();
+    this.onRoundStart?.();
+    const events = this.engine.events;
+    const end = eventCount * EVENT_WORDS;
+    for (let at = 0; at < end; at += EVENT_WORDS) {
+      if (events[at] === Event.ACCEPTED) this.#accepted(events, at);
+      else this.#dispatch(events, at);
+    }
+    return this.commands.take();
+  }
+
+  #accepted(events: Int32Array, at: number): void {
+    const id = events[at + 1]!;
+    const word = events[at + 2]!;
+    const acceptor = this.#acceptors[word & LISTENER_MASK];
+    if (acceptor === undefined) this.commands.reset(id);
+    else acceptor.onAccepted(id, word >>> FAMILY_SHIFT, events[at + 3]!, at + 4);
+  }
+
+  #dispatch(events: Int32Array, at: number): void {
+    const id = events[at + 1]!;
+    const handler = this.#handlers[id & INDEX_MASK];
+    // An owner that closed its connection earlier in this round has unbound it.
+    if (handler === undefined) return;
+    const a = events[at + 2]!;
+    switch (events[at]) {
+      case Event.DATA:
+        handler.onData(id, a, events[at + 3]!, events[at + 4] === 1);
+        return;
+      case Event.CONNECTED:
+        handler.onConnected(id);
+        return;
+      case Event.CONNECT_FAILED:
+        handler.onConnectFailed(id, a);
+        return;
+      case Event.RELAY_DONE:
+        handler.onRelayDone(id, a);
+        return;
+      case Event.END:
+        handler.onEnd(id);
+        return;
+      case Event.CLOSED:
+        this.unbind(id);
+        handler.onClosed(id, a, wide(events, at + 3), wide(events, at + 5));
+        return;
+      case Event.DEADLINE:
+        handler.onDeadline(id);
+        return;
+      case Event.TUNNEL_CLOSED:
+        this.#tunnelClosed(handler, events, at);
+        return;
+      default:
+        invariant(false, `unknown event ${events[at]}`);
+    }
+  }
+
+  #tunnelClosed(handler: ConnectionHandler, events: Int32Array, at: number): void {
+    const first = events[at + 1]!;
+    const second = events[at + 2]!;
+    const word = events[at + 3]!;
+    this.unbind(first);
+    this.unbind(second);
+    const reason = word & REASON_MASK;
+    handler.onTunnelClosed(first, second, reason, word >> ERRNO_SHIFT, wide(events, at + 4), wide(events, at + 6));
+  }
+}
+
+/** A 64-bit count in two words, low first. Exact up to 2^53. */
+function wide(events: Int32Array, at: number): number {
+  return (events[at]! >>> 0) + events[at + 1]! * TWO_POW_32;
+}
