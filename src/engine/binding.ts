@@ -1,0 +1,78 @@
+/**
+ * Loads the addon: the only place that does. Load it on the main thread before any worker does, or Node unmaps it when a worker ends
+ * while its handles still close (nodejs/node#43534).
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** What `native/binding.cc` exports. Failures are -errno values. */
+export interface Addon {
+  readonly NativeEngine: new (
+    slab: Uint8Array,
+    events: Int32Array,
+    commands: Int32Array,
+    counters: Float64Array,
+    descriptorsMax: number,
+  ) => AddonEngine;
+  /** A listening socket with SO_REUSEADDR, SO_REUSEPORT (IP), CLOEXEC, NONBLOCK. `host` numeric or the path of a unix socket (port -1; a
+   *  stale socket file that nobody listens on is replaced). IPv6 sockets are V6ONLY unless host is `::`. Returns the fd or -errno. */
+  listenSocket(host: string, port: number, backlog: number): number;
+  /** Port the kernel gave a listening socket. */
+  socketPort(fd: number): number;
+  duplicateDescriptor(fd: number): number;
+  closeDescriptor(fd: number): number;
+  /** Soft limit of open files of this process (getrlimit RLIMIT_NOFILE), raised to the hard one first. */
+  descriptorLimit(): number;
+  /** Permutation of endpoints over 65,537 slots; see native/maglev.h. keys: sorted, weights alike; table: Uint16Array(65537) to fill. */
+  maglevBuild(keyHashes: Uint32Array, weights: Uint32Array, table: Uint16Array): number;
+  /** table[hash % 65537] for each hash. */
+  maglevLookup(table: Uint16Array, hash: number): number;
+  maglevLookupBatch(table: Uint16Array, hashes: Uint32Array, endpoints: Uint16Array): void;
+}
+
+/** The native half of an engine. Numbers only cross here; bytes are on the slab. */
+export interface AddonEngine {
+  start(onRound: (eventCount: number) => number): void;
+  submit(words: number): void;
+  adoptListener(listener: number, fd: number): number;
+  pauseListener(listener: number): void;
+  resumeListener(listener: number): void;
+  closeListener(listener: number): void;
+  /** family 4 or 6 with numeric host, or 0 with a path and port 0. Returns a handle or -errno. */
+  rememberAddress(family: number, host: string, port: number): number;
+  forgetAddress(handle: number): void;
+  dial(addressHandle: number): number;
+  redial(id: number, addressHandle: number): number;
+  /** `family port host` separated by spaces; undefined if the id is stale. */
+  localAddress(id: number): string | undefined;
+  isOpen(id: number): boolean;
+  /** Calls back once no uv handle is left. */
+  close(onClosed: () => void): void;
+}
+
+interface LoadResult {
+  readonly addon: Addon | undefined;
+  /** Why there is none: a phrase for people. */
+  readonly reason: string;
+}
+
+let loaded: LoadResult | undefined;
+
+/** Loads once per thread. Never throws. */
+export function loadAddon(): LoadResult {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): LoadResult {
+  if (process.platform !== 'linux') return { addon: undefined, reason: `it needs Linux, this is ${process.platform}` };
+  const path =
+    process.env.FOURSEVEN_ADDON ?? fileURLToPath(new URL('../../build/Release/fourseven.node', import.meta.url));
+  if (!existsSync(path)) return { addon: undefined, reason: 'it has not been built' };
+  try {
+    return { addon: createRequire(import.meta.url)(path) as Addon, reason: '' };
+  } catch (error) {
+    return { addon: undefined, reason: `it does not load (${error instanceof Error ? error.message : String(error)})` };
+  }
+}
