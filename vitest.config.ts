@@ -2,9 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/{unit,guards,contract,integration}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // Processes, not threads: tests open sockets, change limits and load the addon.
     pool: 'forks',
     maxWorkers: 2,
   },

@@ -1,0 +1,4 @@
+/** `npm run build`: packages, addon, dist, where stale. */
+import { prepare } from './prepare.mjs';
+
+await prepare();
