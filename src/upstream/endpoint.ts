@@ -1,0 +1,72 @@
+import { Admin, type Board } from '../contract/board.ts';
+import type { EndpointPlan } from '../contract/plan.ts';
+import { invariant } from '../core/invariant.ts';
+import type { Dispatcher } from '../engine/dispatcher.ts';
+import { ConnectionPool } from './connection-pool.ts';
+
+/** What the endpoints of a shard share. */
+export interface EndpointContext {
+  readonly dispatcher: Dispatcher;
+  readonly board: Board;
+  /** Index of this shard. */
+  readonly shard: number;
+}
+
+/**
+ * One address as one shard sees it: its place on the board, its handle in the engine, its idle connections. It outlives plans; when a plan
+ * leaves it out it is retired, and its address is forgotten when the last work on it has ended.
+ */
+export class Endpoint {
+  readonly slot: number;
+  /** The address as text: who it is, over all plans. */
+  readonly key: string;
+  readonly pool: ConnectionPool;
+  /** For `engine.dial`. Negative if the engine refused the address. */
+  readonly addressHandle: number;
+  readonly #context: EndpointContext;
+  /** Work of this shard. */
+  #held = 0;
+  #isRetired = false;
+
+  constructor(plan: EndpointPlan, context: EndpointContext) {
+    this.slot = plan.slot;
+    this.key = plan.key;
+    this.#context = context;
+    this.pool = new ConnectionPool(context.dispatcher);
+    this.addressHandle = context.dispatcher.engine.rememberAddress(plan.address);
+  }
+
+  /** Whether new work may come here. Derived, never stored. Hot path. */
+  get isSelectable(): boolean {
+    return !this.#isRetired && this.addressHandle >= 0 && this.#context.board.admin(this.slot) === Admin.ENABLED;
+  }
+
+  /** Requests and sessions in flight over all shards. Hot path. */
+  get inFlight(): number {
+    return this.#context.board.inFlight(this.slot);
+  }
+
+  /** Counts a request or session, from the pick on. Each `enter` has one `leave`. Hot path. */
+  enter(): void {
+    this.#held++;
+    this.#context.board.enter(this.#context.shard, this.slot);
+  }
+
+  leave(): void {
+    invariant(this.#held > 0, 'left an endpoint that was not entered');
+    this.#held--;
+    this.#context.board.leave(this.#context.shard, this.slot);
+    if (this.#isRetired && this.#held === 0) this.#forgetAddress();
+  }
+
+  /** Takes no more work; idle connections are closed, work in flight ends as it would. Once. */
+  retire(): void {
+    this.#isRetired = true;
+    this.pool.close();
+    if (this.#held === 0) this.#forgetAddress();
+  }
+
+  #forgetAddress(): void {
+    if (this.addressHandle >= 0) this.#context.dispatcher.engine.forgetAddress(this.addressHandle);
+  }
+}
