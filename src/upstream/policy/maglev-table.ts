@@ -18,7 +18,7 @@ const OFFSET_SEED = 0x6f666673;
 const SKIP_SEED = 0x736b6970;
 
 /**
- * Table of indexes into `keys`. `keys` must be sorted and without duplicates (1 to 65,535 of them); `weights` (1 or more) in the same order.
+ * Table of indexes into `keys`. `keys` must be sorted and without duplicates (1 to 65,535 of them); `weights` (1 to 1000) in the same order.
  * A heavier endpoint takes more turns: with w the weights, endpoint i gets w[i] / sum(w) of the slots, give or take one, and at least one.
  */
 export function buildMaglevTable(keys: readonly string[], weights: Uint32Array): Uint16Array {
