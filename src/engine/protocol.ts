@@ -35,7 +35,8 @@ export const HOLD_MAX_BYTES = 256 * 1024;
 export const RETAIN_MAX_BYTES = 256 * 1024;
 
 export const Event = {
-  /** a: listener | family << 16 (4, 6, or 0 for unix); b: peer port; c..f: peer address, network byte order, v4 in c. */
+  /** a: listener | family << 16 (4, 6, or 0 for unix); b: peer port; c..f: peer address, four words whose first octet is the highest
+   *  byte; v4 in c. A v4-mapped v6 peer is reported as v4. */
   ACCEPTED: 1,
   /** a: offset on the slab; b: length, held bytes first; c: 1 if the end of the stream is already known to follow. */
   DATA: 2,

@@ -1,0 +1,304 @@
+// The door to JavaScript, and the only file that knows it. It translates, and decides nothing. See
+// src/engine/binding.ts for the contract.
+#include <fcntl.h>
+#include <napi.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "engine.h"
+#include "event_loop.h"
+#include "maglev.h"
+#include "socket.h"
+
+namespace fourseven {
+namespace {
+
+// An engine with its place in the loop. Two hold it: the JavaScript object, and (until the handles are closed) the
+// loop. It outlives both the object, when the environment ends first, and the environment's references, which it
+// therefore does not own.
+class Instance : public std::enable_shared_from_this<Instance> {
+ public:
+  using Done = void (*)(void* context);
+
+  Instance(napi_env env, const Door& door, Shard& shard, uint32_t descriptors_max)
+      : env_(env), engine_(door, shard, descriptors_max) {}
+
+  // Returns 0 or -errno.
+  [[nodiscard]] int Start() {
+    uv_loop_t* loop = nullptr;
+    if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -EINVAL;
+    const int epoll = engine_.Open();
+    if (epoll < 0) return epoll;
+    self_ = shared_from_this();
+    // Handles must be closed, and their callbacks have run, before the environment ends (nodejs/node#34567).
+    napi_add_async_cleanup_hook(env_, OnEnvironmentEnds, this, &hook_);
+    loop_ = new EventLoop(engine_);
+    const int error = loop_->Start(loop, epoll);
+    if (error < 0) Close(nullptr, nullptr);
+    return error;
+  }
+
+  void Close(Done done, void* context) {
+    if (closing_) {
+      if (done != nullptr) done(context);
+      return;
+    }
+    closing_ = true;
+    done_ = done;
+    context_ = context;
+    EventLoop* loop = std::exchange(loop_, nullptr);
+    if (loop == nullptr) {
+      engine_.Close();
+      Finish();
+      return;
+    }
+    loop->Close(OnHandlesClosed, this);
+    engine_.Close();
+  }
+
+  void Submit(uint32_t words) {
+    engine_.Submit(words);
+    Reconsider();
+  }
+
+  void Reconsider() {
+    if (loop_ != nullptr) loop_->Reconsider();
+  }
+
+  [[nodiscard]] bool started() const { return loop_ != nullptr; }
+  Engine& engine() { return engine_; }
+
+ private:
+  static void OnEnvironmentEnds(napi_async_cleanup_hook_handle /*handle*/, void* data) {
+    auto* instance = static_cast<Instance*>(data);
+    if (!instance->closing_) instance->Close(nullptr, nullptr);
+  }
+
+  static void OnHandlesClosed(void* data) { static_cast<Instance*>(data)->Finish(); }
+
+  void Finish() {
+    if (hook_ != nullptr) napi_remove_async_cleanup_hook(std::exchange(hook_, nullptr));
+    const std::shared_ptr<Instance> alive = std::move(self_);
+    if (done_ != nullptr) done_(context_);
+  }
+
+  napi_env env_;
+  Engine engine_;
+  EventLoop* loop_ = nullptr;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  std::shared_ptr<Instance> self_;
+  bool closing_ = false;
+  Done done_ = nullptr;
+  void* context_ = nullptr;
+};
+
+class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "NativeEngine",
+                       {
+                           InstanceMethod<&EngineObject::Start>("start"),
+                           InstanceMethod<&EngineObject::Submit>("submit"),
+                           InstanceMethod<&EngineObject::AdoptListener>("adoptListener"),
+                           InstanceMethod<&EngineObject::PauseListener>("pauseListener"),
+                           InstanceMethod<&EngineObject::ResumeListener>("resumeListener"),
+                           InstanceMethod<&EngineObject::CloseListener>("closeListener"),
+                           InstanceMethod<&EngineObject::RememberAddress>("rememberAddress"),
+                           InstanceMethod<&EngineObject::ForgetAddress>("forgetAddress"),
+                           InstanceMethod<&EngineObject::Dial>("dial"),
+                           InstanceMethod<&EngineObject::Redial>("redial"),
+                           InstanceMethod<&EngineObject::LocalAddress>("localAddress"),
+                           InstanceMethod<&EngineObject::IsOpen>("isOpen"),
+                           InstanceMethod<&EngineObject::Close>("close"),
+                       });
+  }
+
+  explicit EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info), context_(info.Env(), "fourseven") {
+    const bool shaped = info.Length() == 5 && info[0].IsTypedArray() && info[1].IsTypedArray() &&
+                        info[2].IsTypedArray() && info[3].IsTypedArray() && info[4].IsNumber();
+    if (!shaped || info[0].As<Napi::TypedArray>().ByteLength() != kSlabBytes ||
+        info[1].As<Napi::TypedArray>().ByteLength() != kEventsMax * kEventWords * sizeof(int32_t) ||
+        info[2].As<Napi::TypedArray>().ByteLength() != kCommandsMaxWords * sizeof(int32_t) ||
+        info[3].As<Napi::TypedArray>().ByteLength() != kCountersLength * sizeof(double)) {
+      Napi::TypeError::New(info.Env(), "the arrays do not have the shapes of protocol.ts").ThrowAsJavaScriptException();
+      return;
+    }
+    for (size_t i = 0; i < 4; i++) memory_[i] = Napi::Persistent(info[i].As<Napi::Object>());
+    const Door door{info[0].As<Napi::Uint8Array>().Data(), info[1].As<Napi::Int32Array>().Data(),
+                    info[2].As<Napi::Int32Array>().Data(), info[3].As<Napi::Float64Array>().Data()};
+    instance_ = std::make_shared<Instance>(info.Env(), door, *this, info[4].As<Napi::Number>().Uint32Value());
+    if (const int error = instance_->Start(); error < 0) {
+      Napi::Error::New(info.Env(), "the native engine cannot start: errno " + std::to_string(-error))
+          .ThrowAsJavaScriptException();
+    }
+  }
+
+  ~EngineObject() override {
+    if (instance_ != nullptr) instance_->Close(nullptr, nullptr);
+  }
+
+  // One crossing per round. Whatever JavaScript does here, closing this engine included, is allowed for.
+  int OnRound(uint32_t event_count) override {
+    const Napi::Env env = Env();
+    const Napi::HandleScope scope(env);
+    if (round_.IsEmpty()) return 0;
+    const std::shared_ptr<Instance> alive = instance_;
+    napi_value count = Napi::Number::New(env, event_count);
+    napi_value result = nullptr;
+    const napi_status status = napi_make_callback(env, context_, env.Global(), round_.Value(), 1, &count, &result);
+    if (status == napi_pending_exception) {
+      // A bug of ours: the shard ends the way an uncaught exception ends any thread.
+      napi_value error = nullptr;
+      if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+      return -1;
+    }
+    int32_t words = -1;
+    if (status != napi_ok || napi_get_value_int32(env, result, &words) != napi_ok) return -1;
+    return alive->engine().closed() ? -1 : words;
+  }
+
+ private:
+  Engine& engine() { return instance_->engine(); }
+  static uint32_t Index(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Uint32Value(); }
+  static int32_t Integer(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Int32Value(); }
+  Napi::Value Answer(int value) {
+    instance_->Reconsider();
+    return Napi::Number::New(Env(), value);
+  }
+
+  void Start(const Napi::CallbackInfo& info) {
+    round_ = Napi::Persistent(info[0].As<Napi::Function>());
+    instance_->Reconsider();
+  }
+
+  void Submit(const Napi::CallbackInfo& info) { instance_->Submit(Index(info, 0)); }
+
+  Napi::Value AdoptListener(const Napi::CallbackInfo& info) {
+    return Answer(engine().AdoptListener(Index(info, 0), Integer(info, 1)));
+  }
+  void PauseListener(const Napi::CallbackInfo& info) { engine().PauseListener(Index(info, 0)); }
+  void ResumeListener(const Napi::CallbackInfo& info) { engine().ResumeListener(Index(info, 0)); }
+  void CloseListener(const Napi::CallbackInfo& info) {
+    engine().CloseListener(Index(info, 0));
+    instance_->Reconsider();
+  }
+
+  Napi::Value RememberAddress(const Napi::CallbackInfo& info) {
+    Address address;
+    const int error = ParseAddress(Integer(info, 0), info[1].As<Napi::String>().Utf8Value(), Integer(info, 2), address);
+    return Answer(error < 0 ? error : engine().RememberAddress(address));
+  }
+  void ForgetAddress(const Napi::CallbackInfo& info) { engine().ForgetAddress(Index(info, 0)); }
+  Napi::Value Dial(const Napi::CallbackInfo& info) { return Answer(engine().Dial(Index(info, 0))); }
+  Napi::Value Redial(const Napi::CallbackInfo& info) {
+    return Answer(engine().Redial(Integer(info, 0), Index(info, 1)));
+  }
+
+  Napi::Value LocalAddress(const Napi::CallbackInfo& info) {
+    const std::string text = engine().LocalAddress(Integer(info, 0));
+    return text.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), text);
+  }
+  Napi::Value IsOpen(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), engine().IsOpen(Integer(info, 0)));
+  }
+
+  void Close(const Napi::CallbackInfo& info) {
+    closed_ = Napi::Persistent(info[0].As<Napi::Function>());
+    round_.Reset();
+    instance_->Close(
+        [](void* context) {
+          auto* self = static_cast<EngineObject*>(context);
+          const Napi::HandleScope scope(self->Env());
+          const Napi::Function closed = self->closed_.Value();
+          self->closed_.Reset();
+          napi_value result = nullptr;
+          napi_make_callback(self->Env(), self->context_, self->Env().Global(), closed, 0, nullptr, &result);
+        },
+        this);
+  }
+
+  Napi::AsyncContext context_;
+  std::array<Napi::ObjectReference, 4> memory_;
+  Napi::FunctionReference round_;
+  Napi::FunctionReference closed_;
+  std::shared_ptr<Instance> instance_;
+};
+
+Napi::Value ListenSocketCall(const Napi::CallbackInfo& info) {
+  const std::string host = info[0].As<Napi::String>().Utf8Value();
+  const int port = info[1].As<Napi::Number>().Int32Value();
+  const int family = port < 0 ? 0 : host.find(':') == std::string::npos ? 4 : 6;
+  Address address;
+  const int error = ParseAddress(family, host, port, address);
+  return Napi::Number::New(info.Env(),
+                           error < 0 ? error : ListenSocket(address, info[2].As<Napi::Number>().Int32Value()));
+}
+
+Napi::Value SocketPortCall(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), SocketPort(info[0].As<Napi::Number>().Int32Value()));
+}
+
+Napi::Value DuplicateDescriptorCall(const Napi::CallbackInfo& info) {
+  const int fd = ::fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+  return Napi::Number::New(info.Env(), fd < 0 ? -errno : fd);
+}
+
+Napi::Value CloseDescriptorCall(const Napi::CallbackInfo& info) {
+  const int error = ::close(info[0].As<Napi::Number>().Int32Value());
+  return Napi::Number::New(info.Env(), error < 0 ? -errno : 0);
+}
+
+Napi::Value DescriptorLimitCall(const Napi::CallbackInfo& info) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return Napi::Number::New(info.Env(), -errno);
+  const rlim_t soft = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  const bool raised = ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+  return Napi::Number::New(info.Env(), static_cast<double>(raised ? limit.rlim_max : soft));
+}
+
+template <typename Array>
+auto SpanOf(const Napi::Value& value) {
+  auto array = value.As<Array>();
+  return std::span(array.Data(), array.ElementLength());
+}
+
+Napi::Value MaglevBuildCall(const Napi::CallbackInfo& info) {
+  const int error = MaglevBuild(SpanOf<Napi::Uint32Array>(info[0]), SpanOf<Napi::Uint32Array>(info[1]),
+                                SpanOf<Napi::Uint16Array>(info[2]));
+  return Napi::Number::New(info.Env(), error);
+}
+
+Napi::Value MaglevLookupCall(const Napi::CallbackInfo& info) {
+  const auto table = SpanOf<Napi::Uint16Array>(info[0]);
+  if (table.size() != kMaglevSlots) return Napi::Number::New(info.Env(), -EINVAL);
+  return Napi::Number::New(info.Env(), MaglevLookup(table, info[1].As<Napi::Number>().Uint32Value()));
+}
+
+void MaglevLookupBatchCall(const Napi::CallbackInfo& info) {
+  const auto table = SpanOf<Napi::Uint16Array>(info[0]);
+  const auto hashes = SpanOf<Napi::Uint32Array>(info[1]);
+  const auto endpoints = SpanOf<Napi::Uint16Array>(info[2]);
+  if (table.size() == kMaglevSlots && hashes.size() <= endpoints.size()) MaglevLookupBatch(table, hashes, endpoints);
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("NativeEngine", EngineObject::Define(env));
+  exports.Set("listenSocket", Napi::Function::New<ListenSocketCall>(env));
+  exports.Set("socketPort", Napi::Function::New<SocketPortCall>(env));
+  exports.Set("duplicateDescriptor", Napi::Function::New<DuplicateDescriptorCall>(env));
+  exports.Set("closeDescriptor", Napi::Function::New<CloseDescriptorCall>(env));
+  exports.Set("descriptorLimit", Napi::Function::New<DescriptorLimitCall>(env));
+  exports.Set("maglevBuild", Napi::Function::New<MaglevBuildCall>(env));
+  exports.Set("maglevLookup", Napi::Function::New<MaglevLookupCall>(env));
+  exports.Set("maglevLookupBatch", Napi::Function::New<MaglevLookupBatchCall>(env));
+  return exports;
+}
+
+NODE_API_MODULE(fourseven, Init)
+
+}  // namespace
+}  // namespace fourseven

@@ -1,0 +1,665 @@
+#include "engine.h"
+
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace fourseven {
+namespace {
+
+// Rounds of one turn, before libuv gets its turn again.
+constexpr int kRoundsMax = 16;
+// Readiness reports taken per round.
+constexpr int kPollMax = 256;
+// One event of the ring is kept free for each report a single connection can add beyond its first.
+constexpr uint32_t kEventsReserve = 8;
+// Listeners are told apart from connections in epoll's data by this bit.
+constexpr uint64_t kListenerBit = 1ull << 32;
+constexpr uint32_t kSlabAlignment = 64;
+
+int64_t NowMs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int Watch(int epoll, int fd, uint32_t index) {
+  epoll_event interest{};
+  interest.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  interest.data.u64 = index;
+  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
+}
+
+}  // namespace
+
+Engine::Engine(const Door& door, Shard& shard, uint32_t descriptors_max)
+    : door_(door), shard_(shard), descriptors_max_(descriptors_max), wheel_(table_) {
+  now_ms_ = NowMs();
+  now_tick_ = now_ms_ / kDeadlineTickMs;
+}
+
+Engine::~Engine() { Close(); }
+
+int Engine::Open() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  return epoll_.valid() ? epoll_.get() : -errno;
+}
+
+void Engine::Close() {
+  if (std::exchange(closed_, true)) return;
+  for (uint32_t index = 0; index < table_.size(); index++) {
+    Connection& connection = table_.At(index);
+    if (connection.fd.valid()) ResetOnClose(connection.fd.get());
+    connection.fd.Reset();
+    connection.pipe = SplicePipe();
+  }
+  listeners_.clear();
+  epoll_.Reset();
+}
+
+void Engine::Turn() {
+  if (closed_ || in_turn_) return;
+  in_turn_ = true;
+  door_.counters[counter::kTurns]++;
+  for (int round = 0; round < kRoundsMax && Round(); round++) continue;
+  in_turn_ = false;
+  if (closed_) return;
+  door_.counters[counter::kDescriptorsOpen] = descriptors_open();
+  door_.counters[counter::kPipesOpen] = pipes_.open_count();
+}
+
+// Returns whether another round may find work.
+bool Engine::Round() {
+  now_ms_ = NowMs();
+  now_tick_ = now_ms_ / kDeadlineTickMs;
+  door_.counters[counter::kRounds]++;
+  collecting_ = true;
+  event_count_ = 0;
+  receive_offset_ = 0;
+  const size_t taken = std::min<size_t>(waiting_events_.size(), kEventsMax - kEventsReserve);
+  for (size_t i = 0; i < taken; i++) {
+    std::memcpy(door_.events + event_count_++ * kEventWords, waiting_events_[i].data(), sizeof waiting_events_[i]);
+  }
+  waiting_events_.erase(waiting_events_.begin(), waiting_events_.begin() + static_cast<ptrdiff_t>(taken));
+  // What died before this round: the shard sees its last events now, so that its index is free after the round.
+  if (waiting_events_.empty()) {
+    buried_.swap(dead_);
+    Poll();
+    Expire();
+    ServiceReady();
+  }
+  collecting_ = false;
+  const bool worked = event_count_ > 0;
+  if (worked) {
+    door_.counters[counter::kEvents] += event_count_;
+    const int words = shard_.OnRound(event_count_);
+    if (words < 0 || closed_) return false;
+    Execute({door_.commands, std::min(static_cast<uint32_t>(words), kCommandsMaxWords)});
+  }
+  BuryDead();
+  return worked || !ready_.empty() || !waiting_events_.empty();
+}
+
+void Engine::Poll() {
+  std::array<epoll_event, kPollMax> reports;
+  const int count = ::epoll_wait(epoll_.get(), reports.data(), kPollMax, 0);
+  for (int i = 0; i < count; i++) {
+    const uint64_t data = reports[static_cast<size_t>(i)].data.u64;
+    const uint32_t events = reports[static_cast<size_t>(i)].events;
+    if ((data & kListenerBit) != 0) {
+      AcceptFrom(static_cast<uint32_t>(data));
+      continue;
+    }
+    Connection& connection = table_.At(static_cast<uint32_t>(data));
+    if (!connection.fd.valid()) continue;
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.readable = true;
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) connection.hangup = true;
+    if ((events & EPOLLERR) != 0) connection.failed = true;
+    if (connection.state == State::kConnecting) {
+      FinishConnect(connection);
+    } else if ((events & EPOLLOUT) != 0 && connection.unsent > 0) {
+      Flush(connection);
+    } else if ((events & EPOLLOUT) != 0 && connection.feeder != kNoIndex) {
+      OutputDrained(connection);
+    }
+    if (connection.readable) QueueReady(connection);
+  }
+}
+
+void Engine::Expire() {
+  wheel_.Advance(now_tick_, [this](Connection& connection) { DeadlinePassed(connection); });
+  if (accept_again_tick_ <= now_tick_) {
+    accept_again_tick_ = kNoTick;
+    if (accept_starved_) RewatchListeners();
+    TakeClosingQueues();
+  }
+}
+
+void Engine::ServiceReady() {
+  ready_now_.swap(ready_);
+  size_t done = 0;
+  for (; done < ready_now_.size() && HasRoomForEvents(); done++) {
+    Connection& connection = table_.At(ready_now_[done]);
+    connection.in_ready_queue = false;
+    Service(connection);
+  }
+  // No room: the rest keeps its place before what became ready meanwhile.
+  if (done < ready_now_.size())
+    ready_.insert(ready_.begin(), ready_now_.begin() + static_cast<ptrdiff_t>(done), ready_now_.end());
+  ready_now_.clear();
+}
+
+bool Engine::HasRoomForEvents() const {
+  return event_count_ + kEventsReserve <= kEventsMax &&
+         receive_offset_ + kHoldMaxBytes + kReceiveMaxBytes <= kReceiveBytes;
+}
+
+void Engine::Emit(int32_t kind, int32_t id, int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f) {
+  if (!collecting_ || event_count_ >= kEventsMax) {
+    waiting_events_.push_back({kind, id, a, b, c, d, e, f});
+    return;
+  }
+  int32_t* record = door_.events + event_count_++ * kEventWords;
+  record[0] = kind;
+  record[1] = id;
+  record[2] = a;
+  record[3] = b;
+  record[4] = c;
+  record[5] = d;
+  record[6] = e;
+  record[7] = f;
+}
+
+void Engine::BuryDead() {
+  for (const uint32_t index : buried_) {
+    Connection& connection = table_.At(index);
+    buffers_.Put(std::move(connection.out));
+    table_.Put(connection);
+  }
+  buried_.clear();
+}
+
+int64_t Engine::NextTurnMs() {
+  if (closed_) return -1;
+  if (!ready_.empty() || !waiting_events_.empty()) return 0;
+  const int64_t tick = std::min(wheel_.NextTick(), accept_again_tick_);
+  return tick == kNoTick ? -1 : std::max<int64_t>(0, tick * kDeadlineTickMs - NowMs());
+}
+
+void Engine::QueueReady(Connection& connection) {
+  if (connection.in_ready_queue) return;
+  connection.in_ready_queue = true;
+  ready_.push_back(connection.index);
+}
+
+int64_t Engine::TicksFromNow(int32_t ms) const {
+  // One tick more: the current one has begun, and a deadline is never early.
+  return now_tick_ + (ms + kDeadlineTickMs - 1) / kDeadlineTickMs + 1;
+}
+
+void Engine::Touch(Connection& connection) {
+  if (connection.idle_ticks > 0 && connection.deadline_tick != kNoTick) {
+    connection.deadline_tick = now_tick_ + connection.idle_ticks;
+  }
+}
+
+// --- Dialing
+// ----------------------------------------------------------------------------------------------------------------------------
+
+int Engine::RememberAddress(const Address& address) {
+  if (!free_addresses_.empty()) {
+    const uint32_t handle = free_addresses_.back();
+    free_addresses_.pop_back();
+    addresses_[handle] = address;
+    return static_cast<int>(handle);
+  }
+  addresses_.push_back(address);
+  return static_cast<int>(addresses_.size() - 1);
+}
+
+void Engine::ForgetAddress(uint32_t handle) {
+  if (handle >= addresses_.size() || addresses_[handle].length == 0) return;
+  addresses_[handle].length = 0;
+  free_addresses_.push_back(handle);
+}
+
+int Engine::Dial(uint32_t handle) {
+  if (closed_) return -ESHUTDOWN;
+  Connection* connection = table_.Take();
+  if (connection == nullptr) return -EMFILE;
+  const int error = StartDial(*connection, handle);
+  if (error < 0) {
+    table_.Put(*connection);
+    return error;
+  }
+  door_.counters[counter::kConnectionsDialed]++;
+  return connection->id();
+}
+
+int Engine::Redial(int32_t id, uint32_t handle) {
+  Connection* connection = table_.Find(id);
+  if (connection == nullptr || (connection->state != State::kUnconnected && connection->state != State::kConnecting))
+    return -EBADF;
+  if (connection->state == State::kConnecting) {
+    connection->fd.Reset();
+    connection->state = State::kUnconnected;
+    dialed_open_--;
+    door_.counters[counter::kConnectionsOpen]--;
+  }
+  connection->readable = connection->hangup = connection->failed = false;
+  return StartDial(*connection, handle);
+}
+
+int Engine::StartDial(Connection& connection, uint32_t handle) {
+  if (handle >= addresses_.size() || addresses_[handle].length == 0) return -EINVAL;
+  if (descriptors_open() + 1 > descriptors_max_) return -EMFILE;
+  bool connected = false;
+  UniqueFd fd(fourseven::Dial(addresses_[handle], connected));
+  if (!fd.valid()) {
+    // Refused at once (a unix socket, or no route): the same to the shard as refused later.
+    const int error = fd.Release();
+    if (error == -EMFILE || error == -ENFILE || error == -EADDRNOTAVAIL || error == -ENOBUFS || error == -ENOMEM)
+      return error;
+    connection.state = State::kUnconnected;
+    Emit(event::kConnectFailed, connection.id(), -error);
+    return 0;
+  }
+  if (const int error = Watch(epoll_.get(), fd.get(), connection.index); error < 0) return error;
+  connection.fd = std::move(fd);
+  connection.state = State::kConnecting;
+  dialed_open_++;
+  door_.counters[counter::kConnectionsOpen]++;
+  // A connect that is done already is reported by epoll like any other: one path.
+  return 0;
+}
+
+void Engine::FinishConnect(Connection& connection) {
+  if (const int error = PendingError(connection.fd.get()); error != 0) {
+    FailConnect(connection, error);
+    return;
+  }
+  connection.failed = false;
+  connection.state = State::kOpen;
+  Emit(event::kConnected, connection.id());
+  if (connection.unsent > 0) {
+    Flush(connection);
+  } else {
+    OutputDrained(connection);
+  }
+}
+
+void Engine::FailConnect(Connection& connection, int error) {
+  connection.fd.Reset();
+  connection.state = State::kUnconnected;
+  connection.readable = connection.hangup = connection.failed = false;
+  wheel_.Set(connection, kNoTick);
+  dialed_open_--;
+  door_.counters[counter::kConnectionsOpen]--;
+  Emit(event::kConnectFailed, connection.id(), error);
+  if (accept_starved_) RewatchListeners();
+}
+
+// --- Reading
+// ----------------------------------------------------------------------------------------------------------------------------
+
+void Engine::Service(Connection& connection) {
+  switch (connection.state) {
+    case State::kLingering:
+      DiscardInput(connection);
+      return;
+    case State::kOpen:
+      break;
+    default:
+      return;
+  }
+  if (connection.paused) {
+    ReportWhilePaused(connection);
+  } else if (connection.blocked) {
+    // A reset ends a tunnel even while its other side takes nothing; everything else waits for the bytes before it.
+    if (connection.failed && connection.flow == Flow::kTunnel) Lose(connection, PendingError(connection.fd.get()));
+  } else if (connection.flow != Flow::kData) {
+    RelayStep(connection);
+  } else if (connection.readable && !connection.eof) {
+    ReceiveData(connection);
+  } else if (connection.deliver_held && connection.held != nullptr) {
+    DeliverHeld(connection);
+  }
+}
+
+void Engine::ReportWhilePaused(Connection& connection) {
+  if (connection.failed) {
+    const int error = PendingError(connection.fd.get());
+    Lose(connection, error == 0 ? ECONNRESET : error);
+  } else if (connection.hangup) {
+    ReportEnd(connection);
+  }
+}
+
+void Engine::ReportEnd(Connection& connection) {
+  if (connection.end_reported) return;
+  connection.end_reported = true;
+  Emit(event::kEnd, connection.id());
+}
+
+void Engine::DeliverHeld(Connection& connection) {
+  const uint32_t length = connection.held->size();
+  std::memcpy(door_.slab + receive_offset_, connection.held->data(), length);
+  buffers_.Put(std::move(connection.held));
+  connection.deliver_held = false;
+  Emit(event::kData, connection.id(), static_cast<int32_t>(receive_offset_), static_cast<int32_t>(length), 0);
+  receive_offset_ += (length + kSlabAlignment - 1) / kSlabAlignment * kSlabAlignment;
+}
+
+void Engine::ReceiveData(Connection& connection) {
+  const uint32_t held = connection.held == nullptr ? 0 : connection.held->size();
+  uint8_t* at = door_.slab + receive_offset_;
+  const ssize_t count = Receive(connection.fd.get(), at + held, kReceiveMaxBytes);
+  if (count > 0) {
+    CountReceived(connection, static_cast<size_t>(count));
+    if (held > 0) std::memcpy(at, connection.held->data(), held);
+    buffers_.Put(std::move(connection.held));
+    connection.deliver_held = false;
+    const uint32_t length = held + static_cast<uint32_t>(count);
+    const bool drained = count < static_cast<ssize_t>(kReceiveMaxBytes);
+    // A short read with FIN known to be queued has read up to it. An error may hide behind it, so that one is read.
+    connection.eof = drained && connection.hangup && !connection.failed;
+    connection.readable = !drained || connection.failed;
+    Emit(event::kData, connection.id(), static_cast<int32_t>(receive_offset_), static_cast<int32_t>(length),
+         connection.eof ? 1 : 0);
+    receive_offset_ += (length + kSlabAlignment - 1) / kSlabAlignment * kSlabAlignment;
+    if (connection.readable) QueueReady(connection);
+  } else if (count == 0 && connection.write_broken) {
+    Lose(connection, EPIPE);
+    return;
+  } else if (count == 0) {
+    connection.eof = true;
+  } else if (count == -EAGAIN) {
+    connection.readable = false;
+    if (connection.deliver_held && held > 0) DeliverHeld(connection);
+    return;
+  } else {
+    Lose(connection, static_cast<int>(-count));
+    return;
+  }
+  if (connection.eof) {
+    connection.readable = false;
+    if (connection.deliver_held && connection.held != nullptr) DeliverHeld(connection);
+    ReportEnd(connection);
+  }
+}
+
+void Engine::DiscardInput(Connection& connection) {
+  for (;;) {
+    const ssize_t count = Receive(connection.fd.get(), door_.slab + receive_offset_, kReceiveMaxBytes);
+    if (count == -EAGAIN) {
+      connection.readable = false;
+      return;
+    }
+    if (count > 0) connection.lingered += static_cast<uint32_t>(count);
+    if (count <= 0 || connection.lingered > kLingerMaxBytes) {
+      Kill(connection, false);
+      return;
+    }
+  }
+}
+
+void Engine::CountReceived(Connection& connection, size_t bytes) {
+  connection.bytes_received += bytes;
+  if (connection.accepted())
+    ListenerCount(connection.listener, listener_counter::kBytesReceived) += static_cast<double>(bytes);
+  // An answer has begun: what was asked cannot be asked again.
+  if (connection.retain) ReleaseRetained(connection);
+  Touch(connection);
+}
+
+// --- Ends
+// -------------------------------------------------------------------------------------------------------------------------------
+
+void Engine::Lose(Connection& connection, int error) {
+  if (connection.state != State::kOpen) {
+    Kill(connection, false);
+    return;
+  }
+  if (connection.flow == Flow::kTunnel) {
+    FailTunnel(connection, error);
+    return;
+  }
+  Emit(event::kClosed, connection.id(), error, static_cast<int32_t>(connection.bytes_received),
+       static_cast<int32_t>(connection.bytes_received >> 32), static_cast<int32_t>(connection.bytes_sent),
+       static_cast<int32_t>(connection.bytes_sent >> 32));
+  Kill(connection, false);
+}
+
+void Engine::Kill(Connection& connection, bool reset) {
+  if (connection.state == State::kDead || connection.state == State::kFree) return;
+  CancelFlow(connection);
+  if (connection.feeder != kNoIndex) {
+    Connection& feeder = table_.At(connection.feeder);
+    connection.feeder = kNoIndex;
+    if (feeder.sink == connection.index) {
+      // Its bytes have nowhere to go; the shard says what becomes of it.
+      feeder.sink = kNoIndex;
+      feeder.blocked = false;
+      if (feeder.flow != Flow::kData) {
+        CancelFlow(feeder);
+        feeder.paused = true;
+      }
+      QueueReady(feeder);
+    }
+  }
+  wheel_.Remove(connection);
+  if (connection.fd.valid()) {
+    if (reset) ResetOnClose(connection.fd.get());
+    connection.fd.Reset();
+    if (connection.accepted()) {
+      accepted_open_--;
+      ListenerCount(connection.listener, listener_counter::kConnections)--;
+    } else {
+      dialed_open_--;
+    }
+    door_.counters[counter::kConnectionsOpen]--;
+  }
+  buffers_.Put(std::move(connection.held));
+  if (!connection.retain) buffers_.Put(std::move(connection.out));
+  connection.unsent = 0;
+  connection.state = State::kDead;
+  dead_.push_back(connection.index);
+  if (accept_starved_) RewatchListeners();
+}
+
+void Engine::DeadlinePassed(Connection& connection) {
+  switch (connection.state) {
+    case State::kFlushing:
+    case State::kLingering:
+      Kill(connection, connection.state == State::kFlushing);
+      return;
+    case State::kConnecting:
+    case State::kUnconnected:
+      Emit(event::kDeadline, connection.id());
+      return;
+    case State::kOpen:
+      if (connection.flow == Flow::kTunnel) {
+        EndTunnel(connection, tunnel_end::kIdle, ETIMEDOUT, false);
+      } else {
+        Emit(event::kDeadline, connection.id());
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+// --- Commands
+// ---------------------------------------------------------------------------------------------------------------------------
+
+void Engine::Submit(uint32_t words) {
+  if (closed_) return;
+  const bool collecting = std::exchange(collecting_, false);
+  if (!in_turn_) {
+    now_ms_ = NowMs();
+    now_tick_ = now_ms_ / kDeadlineTickMs;
+  }
+  Execute({door_.commands, std::min(words, kCommandsMaxWords)});
+  collecting_ = collecting;
+}
+
+void Engine::Execute(std::span<const int32_t> words) {
+  constexpr size_t kSendHeadWords = 5;
+  constexpr size_t kPlainWords = 5;
+  size_t at = 0;
+  while (at + kPlainWords <= words.size()) {
+    const int32_t* word = &words[at];
+    if (word[0] != command::kSend) {
+      HandleCommand(word);
+      at += kPlainWords;
+      continue;
+    }
+    const uint32_t count = std::min(static_cast<uint32_t>(word[4]), kRangesMax);
+    Connection* connection = table_.Find(word[1]);
+    if (connection != nullptr && at + kSendHeadWords + 2 * count <= words.size()) {
+      SendRanges(*connection, table_.Find(word[2]), (word[3] & kSendRetain) != 0, word + kSendHeadWords, count);
+    }
+    at += kSendHeadWords + 2 * count;
+  }
+}
+
+void Engine::HandleCommand(const int32_t* words) {
+  Connection* connection = table_.Find(words[1]);
+  if (connection == nullptr) return;
+  const State state = connection->state;
+  if (words[0] == command::kReplay) {
+    Connection* to = table_.Find(words[2]);
+    if (to != nullptr) Replay(*connection, *to);
+    return;
+  }
+  if (state != State::kOpen && state != State::kConnecting && state != State::kUnconnected) return;
+  switch (words[0]) {
+    case command::kRelay: {
+      Connection* sink = table_.Find(words[2]);
+      const bool until_end = words[3] == kRelayUntilEnd && words[4] == kRelayUntilEnd;
+      const uint64_t count = static_cast<uint32_t>(words[3]) | static_cast<uint64_t>(static_cast<uint32_t>(words[4]))
+                                                                   << 32;
+      if (sink != nullptr) StartRelay(*connection, *sink, count, until_end ? Flow::kRelayUntilEnd : Flow::kRelay);
+      return;
+    }
+    case command::kTunnel:
+      if (Connection* second = table_.Find(words[2]); second != nullptr) StartTunnel(*connection, *second, words[3]);
+      return;
+    case command::kHold:
+      HandleHold(*connection, static_cast<uint32_t>(words[2]), static_cast<uint32_t>(words[3]));
+      return;
+    case command::kPause:
+      connection->paused = true;
+      connection->resume_when_drained = false;
+      return;
+    case command::kResume:
+      if (words[2] == 1 && connection->unsent > 0) {
+        connection->resume_when_drained = true;
+        return;
+      }
+      connection->paused = connection->resume_when_drained = false;
+      connection->deliver_held = connection->held != nullptr;
+      if (connection->readable || connection->deliver_held) QueueReady(*connection);
+      return;
+    case command::kDeadline:
+      HandleDeadline(*connection, words[2], words[3]);
+      return;
+    case command::kHalfClose:
+      connection->half_close_wanted = true;
+      HalfClose(*connection);
+      return;
+    case command::kClose:
+      HandleClose(*connection, words[2]);
+      return;
+    case command::kReset:
+      if (connection->flow == Flow::kTunnel) {
+        EndTunnel(*connection, tunnel_end::kOrdered, 0, true);
+      } else {
+        Kill(*connection, true);
+      }
+      return;
+    case command::kRelease:
+      ReleaseRetained(*connection);
+      return;
+    default:
+      return;
+  }
+}
+
+void Engine::HandleDeadline(Connection& connection, int32_t ms, int32_t mode) {
+  if (ms <= 0) {
+    connection.idle_ticks = 0;
+    wheel_.Set(connection, kNoTick);
+    return;
+  }
+  const int64_t tick = TicksFromNow(ms);
+  connection.idle_ticks = mode == kDeadlineIdle ? static_cast<int32_t>(tick - now_tick_) : 0;
+  wheel_.Set(connection, tick);
+}
+
+void Engine::HandleHold(Connection& connection, uint32_t offset, uint32_t length) {
+  buffers_.Put(std::move(connection.held));
+  connection.deliver_held = false;
+  if (length == 0 || offset > kSlabBytes || length > kSlabBytes - offset) return;
+  if (!buffers_.Append(connection.held, door_.slab + offset, length, kHoldMaxBytes)) Lose(connection, ENOBUFS);
+}
+
+void Engine::HandleClose(Connection& connection, int32_t linger_ms) {
+  if (connection.flow == Flow::kTunnel) {
+    EndTunnel(connection, tunnel_end::kOrdered, 0, false);
+    return;
+  }
+  if (connection.state != State::kOpen) {
+    Kill(connection, false);
+    return;
+  }
+  CancelFlow(connection);
+  connection.paused = false;
+  connection.linger_ms = linger_ms;
+  connection.state = State::kFlushing;
+  connection.idle_ticks = 0;
+  buffers_.Put(std::move(connection.held));
+  if (connection.unsent == 0) {
+    FinishFlushing(connection);
+  } else {
+    wheel_.Set(connection, TicksFromNow(kFlushMaxMs));
+  }
+}
+
+void Engine::FinishFlushing(Connection& connection) {
+  if (connection.linger_ms <= 0 || connection.write_broken) {
+    Kill(connection, false);
+    return;
+  }
+  connection.state = State::kLingering;
+  ::shutdown(connection.fd.get(), SHUT_WR);
+  wheel_.Remove(connection);
+  wheel_.Set(connection, TicksFromNow(connection.linger_ms));
+  connection.readable = true;
+  QueueReady(connection);
+}
+
+std::string Engine::LocalAddress(int32_t id) {
+  const Connection* connection = table_.Find(id);
+  if (connection == nullptr || !connection->fd.valid()) return "";
+  Address address;
+  address.length = sizeof address.path;
+  if (::getsockname(connection->fd.get(), &address.any, &address.length) != 0) return "";
+  return FormatAddress(address);
+}
+
+bool Engine::IsOpen(int32_t id) {
+  const Connection* connection = table_.Find(id);
+  return connection != nullptr && connection->state != State::kDead;
+}
+
+uint32_t Engine::descriptors_open() const {
+  return accepted_open_ + dialed_open_ + listeners_open_ + 1 + pipes_.open_count() * PipePool::kDescriptorsPerPipe;
+}
+
+}  // namespace fourseven

@@ -1,0 +1,207 @@
+// The engine of one shard: it owns every socket of the shard, and moves bytes. The shard decides
+// (src/engine/protocol.ts is the contract).
+//
+// A turn is up to kRoundsMax rounds. A round: poll epoll without waiting; accept, receive, relay, flush, expire; hand
+// the events to the shard in one call; run the commands it wrote. Single-threaded; it never blocks; no failure is an
+// exception.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "buffer_pool.h"
+#include "connection_table.h"
+#include "deadline_wheel.h"
+#include "protocol.h"
+#include "socket.h"
+#include "splice_pipe.h"
+#include "unique_fd.h"
+
+namespace fourseven {
+
+// Memory shared with the shard, which owns it and keeps it alive as long as the engine.
+struct Door {
+  uint8_t* slab = nullptr;            // kSlabBytes
+  int32_t* events = nullptr;          // kEventsMax * kEventWords
+  const int32_t* commands = nullptr;  // kCommandsMaxWords
+  double* counters = nullptr;         // kCountersLength
+};
+
+// What the engine needs of whoever runs it.
+class Shard {
+ public:
+  virtual ~Shard() = default;
+  // Handles the events; returns the number of command words, or -1 if the shard is gone (the engine then stops at
+  // once).
+  virtual int OnRound(uint32_t event_count) = 0;
+};
+
+class Engine {
+ public:
+  Engine(const Door& door, Shard& shard, uint32_t descriptors_max);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // Opens the epoll descriptor, to be watched for readability. Returns it (the engine's) or -errno.
+  [[nodiscard]] int Open();
+  // Runs rounds until nothing is ready, or the turn's share is used up.
+  void Turn();
+  // Runs commands outside a round, or within one.
+  void Submit(uint32_t words);
+  // When Turn must run even if epoll says nothing: milliseconds from now, 0 now, -1 never.
+  [[nodiscard]] int64_t NextTurnMs();
+  // Resets every connection and closes everything. The engine is dead afterwards.
+  void Close();
+  [[nodiscard]] bool closed() const { return closed_; }
+
+  [[nodiscard]] int AdoptListener(uint32_t listener, int fd);
+  void PauseListener(uint32_t listener);
+  void ResumeListener(uint32_t listener);
+  void CloseListener(uint32_t listener);
+
+  [[nodiscard]] int RememberAddress(const Address& address);
+  void ForgetAddress(uint32_t handle);
+  [[nodiscard]] int Dial(uint32_t handle);
+  [[nodiscard]] int Redial(int32_t id, uint32_t handle);
+  // Empty if the id is stale.
+  [[nodiscard]] std::string LocalAddress(int32_t id);
+  [[nodiscard]] bool IsOpen(int32_t id);
+
+ private:
+  struct Listener {
+    UniqueFd fd;
+    bool adopted = false;
+    bool paused = false;   // by the shard
+    bool watched = false;  // in the epoll set
+    bool closing = false;  // takes what is in the queue, then closes
+  };
+
+  // The round (engine.cc).
+  bool Round();
+  void Poll();
+  void Expire();
+  void ServiceReady();
+  void Execute(std::span<const int32_t> words);
+  void BuryDead();
+
+  // Events. Emit writes to the ring while a round collects, and keeps the event for the next round otherwise.
+  void Emit(int32_t kind, int32_t id, int32_t a = 0, int32_t b = 0, int32_t c = 0, int32_t d = 0, int32_t e = 0,
+            int32_t f = 0);
+  [[nodiscard]] bool HasRoomForEvents() const;
+
+  // Accepting (accept.cc).
+  void AcceptFrom(uint32_t index);
+  void AddAccepted(uint32_t index, int fd, const Address& peer);
+  void WatchListener(uint32_t index);
+  void UnwatchListener(uint32_t index);
+  void ReleaseListener(Listener& listener);
+  [[nodiscard]] bool MayAccept() const;
+  void RewatchListeners();
+  void TakeClosingQueues();
+
+  // Connections (engine.cc).
+  [[nodiscard]] int StartDial(Connection& connection, uint32_t handle);
+  void FinishConnect(Connection& connection);
+  void FailConnect(Connection& connection, int error);
+  void Service(Connection& connection);
+  void ReportWhilePaused(Connection& connection);
+  void ReportEnd(Connection& connection);
+  void ReceiveData(Connection& connection);
+  void DeliverHeld(Connection& connection);
+  void DiscardInput(Connection& connection);
+  void Lose(Connection& connection, int error);
+  void DeadlinePassed(Connection& connection);
+  // Closes the socket, lets go of flows and buffers (but what is retained, which a REPLAY may still want).
+  void Kill(Connection& connection, bool reset);
+  void QueueReady(Connection& connection);
+  void Touch(Connection& connection);
+
+  // Output (output.cc).
+  void SendRanges(Connection& connection, Connection* source, bool retain, const int32_t* ranges, uint32_t count);
+  // Sends now what the socket takes, keeps the rest. Returns false if the connection cannot be sent to any more.
+  bool SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total);
+  bool Keep(Connection& connection, std::span<const iovec> ranges, size_t skip);
+  void Flush(Connection& connection);
+  void OutputDrained(Connection& connection);
+  void BreakOutput(Connection& connection, int error);
+  void BlockOn(Connection& source, Connection& sink);
+  void HalfClose(Connection& connection);
+  void Replay(Connection& from, Connection& to);
+  void ReleaseRetained(Connection& connection);
+  void CountSent(Connection& connection, size_t bytes);
+  void CountReceived(Connection& connection, size_t bytes);
+
+  // Flows (relay.cc).
+  void StartRelay(Connection& source, Connection& sink, uint64_t count, Flow flow);
+  void StartTunnel(Connection& first, Connection& second, int32_t idle_ms);
+  void RelayStep(Connection& source);
+  bool RelayHeld(Connection& source, Connection& sink);
+  enum class Step : uint8_t { kMore, kStop, kDone };
+  Step CopyStep(Connection& source, Connection& sink, uint64_t budget, uint64_t& moved);
+  Step SpliceStep(Connection& source, Connection& sink, uint64_t budget, uint64_t& moved);
+  Step DrainPipe(Connection& source, Connection& sink);
+  void CountRelayed(Connection& source, uint64_t bytes);
+  void FinishRelay(Connection& source);
+  void SourceEnded(Connection& source);
+  void CancelFlow(Connection& source);
+  void PutPipe(Connection& source);
+  void MaybeFinishTunnel(Connection& connection);
+  void EndTunnel(Connection& connection, int32_t reason, int error, bool reset);
+  void FailTunnel(Connection& failed, int error);
+
+  void HandleCommand(const int32_t* words);
+  void HandleClose(Connection& connection, int32_t linger_ms);
+  void HandleDeadline(Connection& connection, int32_t ms, int32_t mode);
+  void HandleHold(Connection& connection, uint32_t offset, uint32_t length);
+  void FinishFlushing(Connection& connection);
+
+  [[nodiscard]] int64_t TicksFromNow(int32_t ms) const;
+  [[nodiscard]] uint32_t descriptors_open() const;
+  [[nodiscard]] double& ListenerCount(uint32_t listener, uint32_t counter) {
+    return door_.counters[kCountersListenerOffset + listener * kCountersPerListener + counter];
+  }
+
+  const Door door_;
+  Shard& shard_;
+  const uint32_t descriptors_max_;
+  UniqueFd epoll_;
+  bool closed_ = false;
+  bool in_turn_ = false;
+
+  ConnectionTable table_;
+  DeadlineWheel wheel_;
+  BufferPool buffers_;
+  PipePool pipes_;
+  std::vector<Listener> listeners_;
+  std::vector<Address> addresses_;
+  std::vector<uint32_t> free_addresses_;
+
+  int64_t now_ms_ = 0;
+  int64_t now_tick_ = 0;
+
+  bool collecting_ = false;
+  uint32_t event_count_ = 0;
+  uint32_t receive_offset_ = 0;
+  std::vector<std::array<int32_t, kEventWords>> waiting_events_;
+
+  std::vector<uint32_t> ready_;
+  std::vector<uint32_t> ready_now_;
+  // Dead connections: of this round (the shard may not know yet), and of the round before.
+  std::vector<uint32_t> dead_;
+  std::vector<uint32_t> buried_;
+
+  uint32_t accepted_open_ = 0;
+  uint32_t dialed_open_ = 0;
+  uint32_t listeners_open_ = 0;
+  bool accept_starved_ = false;
+  int64_t accept_again_tick_ = kNoTick;
+
+  // Where a relay's bytes pass through on their way from one socket to the other.
+  std::vector<uint8_t> copy_buffer_;
+};
+
+}  // namespace fourseven

@@ -1,0 +1,168 @@
+// Sending: now what the socket takes, later the rest; never more in memory than a source could hand over before it was
+// stopped.
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "engine.h"
+
+namespace fourseven {
+
+void Engine::SendRanges(Connection& connection, Connection* source, bool retain, const int32_t* ranges,
+                        uint32_t count) {
+  const bool sendable = connection.state == State::kOpen || connection.state == State::kConnecting ||
+                        connection.state == State::kUnconnected;
+  if (!sendable || connection.half_close_wanted || connection.write_broken) return;
+  std::array<iovec, kRangesMax> vectors;
+  size_t total = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t offset = static_cast<uint32_t>(ranges[2 * i]);
+    const uint32_t length = static_cast<uint32_t>(ranges[2 * i + 1]);
+    if (offset > kSlabBytes || length > kSlabBytes - offset) return;
+    vectors[i] = {door_.slab + offset, length};
+    total += length;
+  }
+  // Bytes that are not retained after bytes that are would leave a hole in a replay.
+  if (connection.retain && !retain) ReleaseRetained(connection);
+  connection.retain = retain && (connection.out == nullptr || connection.retain);
+  if (!SendOrKeep(connection, {vectors.data(), count}, total)) return;
+  if (connection.unsent > 0 && source != nullptr && source->state == State::kOpen) BlockOn(*source, connection);
+}
+
+bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total) {
+  if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
+    ReleaseRetained(connection);
+  size_t sent = 0;
+  if (connection.state == State::kOpen && connection.unsent == 0) {
+    const ssize_t count = Send(connection.fd.get(), ranges);
+    if (count < 0 && count != -EAGAIN) {
+      BreakOutput(connection, static_cast<int>(-count));
+      return false;
+    }
+    sent = count > 0 ? static_cast<size_t>(count) : 0;
+    CountSent(connection, sent);
+  }
+  if (sent == total && !connection.retain) return true;
+  const size_t skip = connection.retain ? 0 : sent;
+  if (!Keep(connection, ranges, skip)) {
+    Lose(connection, ENOBUFS);
+    return false;
+  }
+  connection.unsent += static_cast<uint32_t>(total - sent);
+  return true;
+}
+
+// Copies the ranges, less their first `skip` bytes, behind what is kept already.
+bool Engine::Keep(Connection& connection, std::span<const iovec> ranges, size_t skip) {
+  for (const iovec& range : ranges) {
+    const size_t passed = std::min(skip, range.iov_len);
+    skip -= passed;
+    const uint8_t* bytes = static_cast<const uint8_t*>(range.iov_base) + passed;
+    const size_t length = range.iov_len - passed;
+    if (length > 0 && !buffers_.Append(connection.out, bytes, length, BufferPool::kBlockMaxBytes)) return false;
+  }
+  return true;
+}
+
+void Engine::Flush(Connection& connection) {
+  while (connection.unsent > 0) {
+    Block& out = *connection.out;
+    iovec rest{out.bytes.get() + out.end - connection.unsent, connection.unsent};
+    const ssize_t count = Send(connection.fd.get(), {&rest, 1});
+    if (count == -EAGAIN) return;
+    if (count < 0) {
+      BreakOutput(connection, static_cast<int>(-count));
+      return;
+    }
+    CountSent(connection, static_cast<size_t>(count));
+    connection.unsent -= static_cast<uint32_t>(count);
+    if (!connection.retain) out.begin += static_cast<uint32_t>(count);
+  }
+  if (!connection.retain) buffers_.Put(std::move(connection.out));
+  OutputDrained(connection);
+}
+
+void Engine::OutputDrained(Connection& connection) {
+  if (connection.feeder != kNoIndex) {
+    Connection& feeder = table_.At(connection.feeder);
+    if (feeder.blocked) {
+      feeder.blocked = false;
+      QueueReady(feeder);
+    }
+    if (feeder.flow == Flow::kData) connection.feeder = feeder.sink = kNoIndex;
+  }
+  if (connection.resume_when_drained) {
+    connection.resume_when_drained = connection.paused = false;
+    connection.deliver_held = connection.held != nullptr;
+    QueueReady(connection);
+  }
+  if (connection.half_close_wanted) HalfClose(connection);
+  if (connection.state == State::kFlushing) FinishFlushing(connection);
+}
+
+// The peer takes no more. What it sent before that is still worth reading (an early answer, say), so the read side
+// decides.
+void Engine::BreakOutput(Connection& connection, int error) {
+  connection.write_broken = true;
+  connection.unsent = 0;
+  if (!connection.retain) buffers_.Put(std::move(connection.out));
+  if (connection.state == State::kFlushing) {
+    Kill(connection, false);
+  } else if (connection.flow == Flow::kTunnel) {
+    FailTunnel(connection, error);
+  } else {
+    connection.readable = connection.failed = true;
+    connection.eof = false;
+    QueueReady(connection);
+  }
+}
+
+void Engine::BlockOn(Connection& source, Connection& sink) {
+  if (sink.feeder != kNoIndex && sink.feeder != source.index) {
+    Connection& other = table_.At(sink.feeder);
+    other.sink = kNoIndex;
+    other.blocked = false;
+    QueueReady(other);
+  }
+  source.blocked = true;
+  source.sink = sink.index;
+  sink.feeder = source.index;
+}
+
+void Engine::HalfClose(Connection& connection) {
+  if (connection.state != State::kOpen || connection.unsent > 0 || connection.half_closed) return;
+  connection.half_closed = true;
+  ::shutdown(connection.fd.get(), SHUT_WR);
+  if (connection.flow == Flow::kTunnel) MaybeFinishTunnel(connection);
+}
+
+void Engine::Replay(Connection& from, Connection& to) {
+  const bool sendable = to.state == State::kOpen || to.state == State::kConnecting || to.state == State::kUnconnected;
+  if (!sendable || from.out == nullptr || !from.retain || to.out != nullptr) return;
+  to.out = std::move(from.out);
+  to.unsent = to.out->size();
+  to.retain = true;
+  from.retain = false;
+  from.unsent = 0;
+  if (to.state == State::kOpen) Flush(to);
+}
+
+void Engine::ReleaseRetained(Connection& connection) {
+  connection.retain = false;
+  if (connection.out == nullptr) return;
+  connection.out->begin = connection.out->end - connection.unsent;
+  if (connection.unsent == 0) buffers_.Put(std::move(connection.out));
+}
+
+void Engine::CountSent(Connection& connection, size_t bytes) {
+  connection.bytes_sent += bytes;
+  if (connection.accepted())
+    ListenerCount(connection.listener, listener_counter::kBytesSent) += static_cast<double>(bytes);
+  Touch(connection);
+}
+
+}  // namespace fourseven
