@@ -1,0 +1,152 @@
+import { parseArgs } from 'node:util';
+import {
+  BODY_SIZES,
+  type BodySize,
+  LAYERS,
+  SCENARIOS,
+  type Scenario,
+  SUBJECT_NAMES,
+  type SubjectName,
+} from './vocabulary.ts';
+
+export interface Options {
+  readonly scenarios: readonly Scenario[];
+  readonly sizes: readonly BodySize[];
+  readonly subjects: readonly SubjectName[];
+  /** Whether the subjects were named by the user: then one that is missing is a failure. */
+  readonly subjectsNamed: boolean;
+  readonly rounds: number;
+  /** Length of one measurement. */
+  readonly seconds: number;
+  readonly connections: number;
+  readonly idleConnections: number;
+  /** The proxy under test: an executable that takes `run FILE`. */
+  readonly command: string;
+  readonly jsonFile: string | undefined;
+  readonly updateReadme: boolean;
+  /** Keep the rendered configurations. */
+  readonly keep: boolean;
+}
+
+export type ParsedArguments =
+  | { readonly kind: 'options'; readonly options: Options }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'problem'; readonly problem: string };
+
+const DEFAULT_IDLE_CONNECTIONS = 5000;
+const FULL = { rounds: 5, seconds: 4 };
+const QUICK = { rounds: 2, seconds: 2 };
+
+export const HELP = `Usage: npm run bench -- [options]
+
+Measures CPU per request and requests per second of Fourseven and its rivals, side by side.
+
+  --quick               ${QUICK.rounds} rounds of ${QUICK.seconds} s instead of ${FULL.rounds} rounds of ${FULL.seconds} s: a first look, not a figure to quote
+  --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${LAYERS.join(',')})
+  --sizes LIST          bodies: ${BODY_SIZES.join(', ')} (default: all)
+  --subjects LIST       ${SUBJECT_NAMES.join(', ')} (default: all but fourseven-node)
+  --node-engine         adds the subject fourseven-node: the same proxy on its portable engine
+  --idle [N]            adds the scenario idle: memory of N idle keep-alive connections (default: ${DEFAULT_IDLE_CONNECTIONS})
+  --start               adds the scenario start: time from start to the first byte
+  --rounds N            rounds, 1 to 100
+  --seconds N           seconds per measurement, 1 to 600
+  --connections N       connections of the load, 1 to 10000 (default: 64)
+  --command FILE        the proxy under test (default: bin/fourseven)
+  --json FILE           writes all figures, every round, as JSON
+  --update-readme       writes the summary between the markers of README.md
+  --keep                keeps the rendered configurations and says where they are
+  --help                prints this
+`;
+
+/** Reads the command line. A problem is one sentence for the user; nothing throws. */
+export function parseArguments(argv: readonly string[]): ParsedArguments {
+  try {
+    const values = parseValues(withIdleDefault(argv));
+    if (values.help) return { kind: 'help' };
+    return { kind: 'options', options: toOptions(values) };
+  } catch (error) {
+    return { kind: 'problem', problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+type Values = ReturnType<typeof parseValues>;
+
+function parseValues(args: string[]) {
+  return parseArgs({
+    args,
+    allowPositionals: false,
+    options: {
+      quick: { type: 'boolean' },
+      only: { type: 'string' },
+      sizes: { type: 'string' },
+      subjects: { type: 'string' },
+      'node-engine': { type: 'boolean' },
+      idle: { type: 'string' },
+      start: { type: 'boolean' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      connections: { type: 'string' },
+      command: { type: 'string' },
+      json: { type: 'string' },
+      'update-readme': { type: 'boolean' },
+      keep: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  }).values;
+}
+
+/** util.parseArgs has no option with an optional value: `--idle` alone is `--idle DEFAULT`. */
+function withIdleDefault(argv: readonly string[]): string[] {
+  return argv.flatMap((argument, index) => {
+    const next = argv[index + 1];
+    const alone = argument === '--idle' && (next === undefined || next.startsWith('-'));
+    return alone ? [argument, String(DEFAULT_IDLE_CONNECTIONS)] : [argument];
+  });
+}
+
+function toOptions(values: Values): Options {
+  const length = values.quick ? QUICK : FULL;
+  return {
+    scenarios: chosenScenarios(values),
+    sizes: values.sizes === undefined ? BODY_SIZES : chosen('--sizes', values.sizes, BODY_SIZES),
+    subjects: chosenSubjects(values),
+    subjectsNamed: values.subjects !== undefined,
+    rounds: wholeNumber('--rounds', values.rounds, length.rounds, 100),
+    seconds: wholeNumber('--seconds', values.seconds, length.seconds, 600),
+    connections: wholeNumber('--connections', values.connections, 64, 10_000),
+    idleConnections: wholeNumber('--idle', values.idle, DEFAULT_IDLE_CONNECTIONS, 100_000),
+    command: values.command ?? 'bin/fourseven',
+    jsonFile: values.json,
+    updateReadme: values['update-readme'] ?? false,
+    keep: values.keep ?? false,
+  };
+}
+
+function chosenScenarios(values: Values): readonly Scenario[] {
+  const scenarios = new Set<Scenario>(values.only === undefined ? LAYERS : chosen('--only', values.only, SCENARIOS));
+  if (values.idle !== undefined) scenarios.add('idle');
+  if (values.start) scenarios.add('start');
+  return SCENARIOS.filter((scenario) => scenarios.has(scenario));
+}
+
+function chosenSubjects(values: Values): readonly SubjectName[] {
+  const named = values.subjects === undefined ? undefined : chosen('--subjects', values.subjects, SUBJECT_NAMES);
+  const subjects = new Set<SubjectName>(named ?? SUBJECT_NAMES.filter((name) => name !== 'fourseven-node'));
+  if (values['node-engine']) subjects.add('fourseven-node');
+  return SUBJECT_NAMES.filter((name) => subjects.has(name));
+}
+
+function chosen<T extends string>(option: string, list: string, known: readonly T[]): readonly T[] {
+  return list.split(',').map((text) => {
+    const found = known.find((name) => name === text.trim());
+    if (found === undefined) throw new Error(`${option}: "${text.trim()}" is unknown; choose from ${known.join(', ')}`);
+    return found;
+  });
+}
+
+function wholeNumber(option: string, text: string | undefined, absent: number, max: number): number {
+  if (text === undefined) return absent;
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  if (value < 1 || value > max) throw new Error(`${option}: "${text}" is not a whole number from 1 to ${max}`);
+  return value;
+}

@@ -1,0 +1,41 @@
+import { createRequire } from 'node:module';
+import type { ChildProcesses } from '../child-processes.ts';
+import { type LoadGenerator, type LoadResult, type LoadTarget, problemsOf } from './load.ts';
+
+/** The part of `autocannon --json` that is used. Its latencies are whole milliseconds: they are not. */
+interface Summary {
+  readonly duration: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly resets: number;
+  readonly non2xx: number;
+  readonly '2xx': number;
+}
+
+/** Reads what `autocannon --json` printed. Throws if that is no summary. */
+export function parseAutocannonOutput(output: string): LoadResult {
+  const summary = JSON.parse(output) as Partial<Summary>;
+  const { duration = 0, errors = 0, timeouts = 0, resets = 0, non2xx = 0, '2xx': good } = summary;
+  if (good === undefined || duration <= 0) throw new Error(`not a summary of autocannon: ${output.slice(0, 200)}`);
+  return {
+    requests: good,
+    seconds: duration,
+    // Timeouts are counted among its errors.
+    problems: problemsOf({ 'socket errors': errors - timeouts, timeouts, resets, 'answers that are not 2xx': non2xx }),
+  };
+}
+
+/** autocannon in a process of its own, so that it shares no event loop with anything that is measured. */
+export function findAutocannon(children: ChildProcesses): LoadGenerator {
+  const require = createRequire(import.meta.url);
+  const script = require.resolve('autocannon/autocannon.js');
+  const { version } = require('autocannon/package.json') as { version: string };
+  return { name: `autocannon ${version}`, run: (target) => runAutocannon(children, script, target) };
+}
+
+async function runAutocannon(children: ChildProcesses, script: string, target: LoadTarget): Promise<LoadResult> {
+  const options = ['--json', '--no-progress', '-c', `${target.connections}`, '-d', `${target.seconds}`];
+  const command = [process.execPath, script, ...options, target.url];
+  const { child } = await children.run('autocannon', command, 'load core');
+  return parseAutocannonOutput(child.stdout);
+}

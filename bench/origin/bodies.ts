@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { BodySize } from '../vocabulary.ts';
+
+/** 100 bytes, without a character that a configuration file or a shell could take amiss. */
+const SMALL_BODY = 'a small body of one hundred bytes '.padEnd(100, '.');
+
+const SIZES_BYTES: Readonly<Record<BodySize, number>> = {
+  small: SMALL_BODY.length,
+  '16k': 16 * 1024,
+  '1m': 1024 * 1024,
+};
+
+/** What the origin answers to `GET /SIZE`. The larger ones do not repeat, so that no lost or doubled part goes unseen. */
+export function bodyOf(size: BodySize): Buffer {
+  if (size === 'small') return Buffer.from(SMALL_BODY);
+  const blocks = Array.from({ length: SIZES_BYTES[size] / 32 }, (_, index) =>
+    createHash('sha256').update(`${index}`).digest(),
+  );
+  return Buffer.concat(blocks);
+}
+
+export function hashOf(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}

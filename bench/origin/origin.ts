@@ -1,0 +1,43 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type Child, type ChildProcesses, findProgram } from '../child-processes.ts';
+import { ROOT } from '../paths.ts';
+import { freePorts } from '../ports.ts';
+import { fillTemplate } from '../template.ts';
+import { BODY_SIZES } from '../vocabulary.ts';
+import { bodyOf } from './bodies.ts';
+
+export interface Origin {
+  readonly port: number;
+  /** For the report. */
+  readonly name: string;
+}
+
+/** Starts the origin on a free port of 127.0.0.1: nginx where installed, else a small Node server. */
+export async function startOrigin(children: ChildProcesses, directory: string): Promise<Origin> {
+  const [port = 0] = await freePorts(1);
+  const nginx = findProgram('nginx');
+  const child = nginx === undefined ? startNode(children, port) : await startNginx(children, nginx, port, directory);
+  await child.waitForPort(port);
+  return { port, name: child.name };
+}
+
+function startNode(children: ChildProcesses, port: number): Child {
+  const script = fileURLToPath(new URL('./node-origin.js', import.meta.url));
+  return children.start('node origin', [process.execPath, script, String(port)], 'load core');
+}
+
+async function startNginx(children: ChildProcesses, nginx: string, port: number, directory: string): Promise<Child> {
+  await writeBodies(`${directory}/bodies`);
+  const template = await readFile(`${ROOT}bench/origin/nginx.conf`, 'utf8');
+  const smallBody = bodyOf('small').toString();
+  const file = `${directory}/origin.conf`;
+  await writeFile(file, fillTemplate(template, { directory, port, smallBody }));
+  return children.start('nginx origin', [nginx, '-e', 'stderr', '-p', directory, '-c', file], 'load core');
+}
+
+async function writeBodies(folder: string): Promise<void> {
+  await mkdir(folder);
+  for (const size of BODY_SIZES) await writeFile(`${folder}/${size}`, bodyOf(size));
+  await chmod(folder, 0o755);
+}

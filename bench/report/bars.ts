@@ -1,0 +1,70 @@
+import { type Results, validProcessorUs } from '../results.ts';
+import { median, ratio } from '../statistics.ts';
+import type { BodySize, Layer, SubjectName } from '../vocabulary.ts';
+
+/** What the proxy must reach. Smaller is better for every one of them. */
+export interface Bar {
+  readonly title: string;
+  readonly unit: '' | ' B' | ' ms';
+  readonly must: number;
+  readonly stretch: number;
+  /** What was measured; undefined if the run cannot say. */
+  readonly measured: (results: Results) => number | undefined;
+}
+
+const SHORT_SIZES: Readonly<Record<BodySize, string>> = { small: 'small', '16k': '16 KiB', '1m': '1 MiB' };
+
+export const BARS: readonly Bar[] = [
+  processorBar('l7', 'small', ['haproxy'], 0.95, 0.88),
+  processorBar('l7', '16k', ['haproxy', 'nginx'], 0.9, 0.5),
+  processorBar('l7', '1m', ['haproxy', 'nginx'], 0.6, 0.4),
+  processorBar('l7', 'small', ['http-proxy'], 1 / 4, 1 / 5),
+  processorBar('l4', 'small', ['haproxy'], 0.95, 0.9),
+  processorBar('l4', '1m', ['haproxy'], 0.4, 0.3),
+  sampleBar('memory per idle keep-alive connection', ' B', 1024, 600, (results) => results.idle),
+  sampleBar('start to first byte', ' ms', 500, 250, (results) => results.start),
+];
+
+export type Verdict = 'MISSED' | 'reached' | 'reached, stretch too';
+
+export function judge(bar: Bar, measured: number): Verdict {
+  if (measured > bar.must) return 'MISSED';
+  return measured > bar.stretch ? 'reached' : 'reached, stretch too';
+}
+
+/** CPU per request as a multiple of the best of the rivals; all of them must have been measured. */
+function processorBar(
+  layer: Layer,
+  size: BodySize,
+  rivals: readonly SubjectName[],
+  must: number,
+  stretch: number,
+): Bar {
+  const against = rivals.length > 1 ? `the better of ${rivals.join(' and ')}` : rivals.join();
+  return {
+    title: `${layer.toUpperCase()} ${SHORT_SIZES[size]}: CPU ÷ ${against}`,
+    unit: '',
+    must,
+    stretch,
+    measured: (results) => {
+      const ours = validProcessorUs(results, layer, size, 'fourseven');
+      const theirs = rivals.map((rival) => validProcessorUs(results, layer, size, rival));
+      const best = Math.min(...theirs.map((value) => value ?? Number.NaN));
+      return ours === undefined ? undefined : ratio(ours, best);
+    },
+  };
+}
+
+function sampleBar(
+  title: string,
+  unit: Bar['unit'],
+  must: number,
+  stretch: number,
+  from: (results: Results) => Results['idle'],
+): Bar {
+  const measured = (results: Results): number | undefined => {
+    const samples = from(results).find(({ subject }) => subject === 'fourseven')?.samples;
+    return samples === undefined ? undefined : median(samples);
+  };
+  return { title, unit, must, stretch, measured };
+}

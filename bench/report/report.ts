@@ -1,0 +1,140 @@
+import { type Results, type SampleResult, summarize, type ThroughputResult, validProcessorUs } from '../results.ts';
+import { ratio, spread } from '../statistics.ts';
+import {
+  BODY_SIZES,
+  type BodySize,
+  LAYER_TITLES,
+  LAYERS,
+  type Layer,
+  SIZE_TITLES,
+  SUBJECT_NAMES,
+  type SubjectName,
+} from '../vocabulary.ts';
+import { BARS, judge } from './bars.ts';
+import { formatCount, formatFigure, formatPercent, formatRatio } from './figures.ts';
+import { renderText, type Table } from './table.ts';
+
+/** Those that others are compared with. */
+const RIVALS: readonly SubjectName[] = ['haproxy', 'nginx', 'http-proxy'];
+
+/** The whole report of a run, for a terminal. */
+export function renderReport(results: Results): string {
+  const sections = [
+    ...throughputSections(results),
+    ...sampleSection('Memory per idle keep-alive connection, bytes (PSS)', results.idle),
+    ...sampleSection('Start to first byte, milliseconds', results.start),
+    ...failureSection(results),
+    ...barSection(results),
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function throughputSections(results: Results): string[] {
+  return LAYERS.flatMap((layer) =>
+    BODY_SIZES.flatMap((size) => {
+      const measured = results.throughput.filter((result) => result.layer === layer && result.size === size);
+      if (measured.length === 0) return [];
+      const title = `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}: CPU µs per request`;
+      const parts = [`${title}\n\n${renderText(throughputTable(results, layer, size, measured))}`];
+      return [...parts, ...problemLines(measured)];
+    }),
+  );
+}
+
+export function throughputTable(
+  results: Results,
+  layer: Layer,
+  size: BodySize,
+  measured: readonly ThroughputResult[],
+): Table {
+  const rivals = RIVALS.filter((rival) => validProcessorUs(results, layer, size, rival) !== undefined);
+  const columns = ['', 'median', 'user', 'system', 'min–max', 'requests/s', 'busy'];
+  return {
+    columns: [...columns, ...rivals.map((rival) => `÷ ${rival}`)],
+    rows: measured.map(({ subject, rounds }) => {
+      const { processorUs, userUs, systemUs, requestsPerSecond, busy, problems } = summarize(rounds);
+      if (problems.length > 0) return [subject, 'INVALID'];
+      const ratios = rivals.map((rival) =>
+        ratio(processorUs.median, validProcessorUs(results, layer, size, rival) ?? Number.NaN),
+      );
+      return [
+        subject,
+        formatFigure(processorUs.median),
+        formatFigure(userUs),
+        formatFigure(systemUs),
+        `${formatFigure(processorUs.min)}–${formatFigure(processorUs.max)}`,
+        formatCount(requestsPerSecond),
+        formatPercent(busy),
+        ...ratios.map(formatRatio),
+      ];
+    }),
+  };
+}
+
+function problemLines(measured: readonly ThroughputResult[]): string[] {
+  return measured.flatMap(({ subject, rounds }) => {
+    const { problems } = summarize(rounds);
+    return problems.length > 0 ? [`  ${subject} is invalid: ${problems.join(', ')}`] : [];
+  });
+}
+
+function sampleSection(title: string, samples: readonly SampleResult[]): string[] {
+  if (samples.length === 0) return [];
+  const rows = samples.map((result) => {
+    const { median, min, max } = spread(result.samples);
+    return [result.subject, formatCount(median), `${formatCount(min)}–${formatCount(max)}`];
+  });
+  return [`${title}\n\n${renderText({ columns: ['', 'median', 'min–max'], rows })}`];
+}
+
+function failureSection(results: Results): string[] {
+  if (results.failures.length === 0) return [];
+  const lines = results.failures.map(({ subject, where, reason }) => `  ${subject}, ${where}: ${reason.trim()}`);
+  return [`Not measured\n\n${lines.join('\n')}`];
+}
+
+function barSection(results: Results): string[] {
+  const rows = BARS.flatMap((bar) => {
+    const measured = bar.measured(results);
+    if (measured === undefined) return [];
+    const write = (value: number): string => (bar.unit === '' ? value.toFixed(2) : `${value.toFixed(0)}${bar.unit}`);
+    return [[bar.title, `≤ ${write(bar.must)}`, write(bar.stretch), write(measured), judge(bar, measured)]];
+  });
+  if (rows.length === 0) return [];
+  return [
+    `The bars, for fourseven\n\n${renderText({ columns: ['', 'must', 'stretch', 'measured', 'verdict'], rows })}`,
+  ];
+}
+
+/** One row per layer and size, one column per subject: the summary for README. Rows and columns without figures are left out. */
+export function summaryTable(results: Results): Table {
+  const names = SUBJECT_NAMES.filter((name) => results.throughput.some((result) => result.subject === name));
+  const rows = LAYERS.flatMap((layer) =>
+    BODY_SIZES.filter((size) => results.throughput.some((r) => r.layer === layer && r.size === size)).map((size) =>
+      summaryRow(results, names, layer, size),
+    ),
+  );
+  return { columns: ['CPU µs per request', ...names, '÷ haproxy', '÷ nginx'], rows };
+}
+
+function summaryRow(results: Results, names: readonly SubjectName[], layer: Layer, size: BodySize): readonly string[] {
+  const figure = (name: SubjectName): number => validProcessorUs(results, layer, size, name) ?? Number.NaN;
+  const ours = figure('fourseven');
+  return [
+    `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}`,
+    ...names.map((name) => formatFigure(figure(name))),
+    ...(['haproxy', 'nginx'] as const).map((rival) => formatRatio(ratio(ours, figure(rival)))),
+  ];
+}
+
+/** What the figures were made on and with. */
+export function describeRun(results: Results): string {
+  const { machine, versions, load, origin, pinned, connections, rounds, seconds } = results;
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const cores = pinned ? 'proxies pinned to one core, origin and load to another' : 'nothing pinned to a core';
+  return [
+    `${machine.processor}, ${machine.cores} cores, ${machine.kernel}, node ${machine.node}; ${cores}.`,
+    `${names.join(', ')}; load: ${load}, ${connections} keep-alive connections; ${origin}.`,
+    `Medians of ${rounds} interleaved rounds${results.throughput.length > 0 ? ` of ${seconds} s` : ''}.`,
+  ].join('\n');
+}

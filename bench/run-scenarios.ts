@@ -1,0 +1,120 @@
+import type { Options } from './arguments.ts';
+import type { ChildProcesses } from './child-processes.ts';
+import type { Environment } from './environment.ts';
+import { findLoadGenerator } from './load/find-load-generator.ts';
+import { describeMachine } from './machine.ts';
+import { startOrigin } from './origin/origin.ts';
+import { askTicksPerSecond } from './processor-time.ts';
+import type { Failure, Results, SampleResult, ThroughputResult } from './results.ts';
+import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
+import { measureStartTime } from './scenarios/start-time.ts';
+import { measureThroughput } from './scenarios/throughput.ts';
+import { subjectsNamed } from './subjects/all-subjects.ts';
+import type { Subject } from './subjects/subject.ts';
+import { LAYERS, type Layer, type SubjectName } from './vocabulary.ts';
+
+/** Runs what the options ask for. Subjects that cannot be measured end up in `failures`; only the suite's own trouble throws. */
+export async function runScenarios(
+  options: Options,
+  children: ChildProcesses,
+  directory: string,
+  progress: (text: string) => void,
+): Promise<Results> {
+  const load = await findLoadGenerator(children);
+  const origin = await startOrigin(children, directory);
+  const ticksPerSecond = askTicksPerSecond();
+  const environment: Environment = { options, children, load, origin, directory, ticksPerSecond, progress };
+  const lineup = await probeAll(subjectsNamed(options.subjects, children, options.command), options);
+  announce(lineup, progress);
+
+  const failures: Failure[] = [...lineup.failures];
+  const throughput: ThroughputResult[] = [];
+  for (const layer of LAYERS.filter((name) => options.scenarios.includes(name))) {
+    const measured = await measureThroughput(environment, layer, lineup.ready[layer]);
+    throughput.push(...measured.results);
+    failures.push(...measured.failures);
+  }
+  const sample = (scenario: 'idle' | 'start', measure: SampleMeasure): Promise<SampleResult[]> =>
+    options.scenarios.includes(scenario)
+      ? measureSamples(environment, scenario, lineup, measure, failures)
+      : Promise.resolve([]);
+  const idle = await sample('idle', measureIdle);
+  const start = await sample('start', measureStartTime);
+  return {
+    format: 1,
+    machine: describeMachine(),
+    load: load.name,
+    origin: origin.name,
+    pinned: children.pinsToCores,
+    connections: options.connections,
+    seconds: options.seconds,
+    rounds: options.rounds,
+    idleConnections: options.idleConnections,
+    versions: lineup.versions,
+    throughput,
+    idle,
+    start,
+    failures,
+  };
+}
+
+type SampleMeasure = (environment: Environment, subject: Subject) => Promise<readonly number[]>;
+
+const measureIdle: SampleMeasure = (environment, subject) => {
+  const shortage = descriptorShortage(environment.options.idleConnections);
+  return shortage === undefined ? measureIdleMemory(environment, subject) : Promise.reject(new Error(shortage));
+};
+
+async function measureSamples(
+  environment: Environment,
+  where: string,
+  lineup: Lineup,
+  measure: SampleMeasure,
+  failures: Failure[],
+): Promise<SampleResult[]> {
+  const results: SampleResult[] = [];
+  for (const subject of lineup.ready.l7) {
+    try {
+      results.push({ subject: subject.name, samples: await measure(environment, subject) });
+    } catch (error) {
+      failures.push({ subject: subject.name, where, reason: (error as Error).message, missing: false });
+    }
+  }
+  return results;
+}
+
+/** Who can be measured here. */
+interface Lineup {
+  readonly ready: Readonly<Record<Layer, readonly Subject[]>>;
+  readonly versions: Partial<Record<SubjectName, string>>;
+  readonly failures: readonly Failure[];
+}
+
+async function probeAll(subjects: readonly Subject[], options: Options): Promise<Lineup> {
+  const ready: Record<Layer, Subject[]> = { l7: [], l4: [] };
+  const versions: Partial<Record<SubjectName, string>> = {};
+  const failures: Failure[] = [];
+  // The scenarios idle and start are of L7.
+  const needed = LAYERS.filter((layer) =>
+    options.scenarios.some((name) => name === layer || (layer === 'l7' && name !== 'l4')),
+  );
+  for (const subject of subjects) {
+    for (const layer of subject.layers.filter((name) => needed.includes(name))) {
+      const availability = await subject.probe(layer);
+      if (availability.available) {
+        ready[layer].push(subject);
+        versions[subject.name] = availability.version;
+      } else {
+        failures.push({ subject: subject.name, where: layer, reason: availability.remedy, missing: true });
+      }
+    }
+  }
+  return { ready, versions, failures };
+}
+
+function announce(lineup: Lineup, progress: (text: string) => void): void {
+  for (const subject of new Set([...lineup.ready.l7, ...lineup.ready.l4])) {
+    progress(`${subject.name} ${lineup.versions[subject.name]} (configured by ${subject.configuration})`);
+  }
+  for (const { subject, where, reason } of lineup.failures) progress(`${subject}, ${where}: not measured; ${reason}`);
+}

@@ -1,0 +1,94 @@
+import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
+import { elapsed, readProcessorTime } from '../processor-time.ts';
+import type { Failure, Round, ThroughputResult } from '../results.ts';
+import { roundOrder } from '../statistics.ts';
+import type { Subject } from '../subjects/subject.ts';
+import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES } from '../vocabulary.ts';
+import { checkProxied } from './proxied.ts';
+
+const WARM_UP_SECONDS = 1;
+
+/**
+ * Measures one layer: all subjects run side by side, idle but for the one whose turn it is. Rounds are interleaved, forwards
+ * and backwards. A subject that cannot start or changes a body is left out and reported.
+ */
+export async function measureThroughput(
+  environment: Environment,
+  layer: Layer,
+  subjects: readonly Subject[],
+): Promise<{ results: ThroughputResult[]; failures: Failure[] }> {
+  const { options } = environment;
+  const failures: Failure[] = [];
+  const running: RunningSubject[] = [];
+  for (const subject of subjects) {
+    try {
+      running.push(await startChecked(environment, subject, layer));
+    } catch (error) {
+      failures.push({
+        subject: subject.name,
+        where: LAYER_TITLES[layer],
+        reason: (error as Error).message,
+        missing: false,
+      });
+    }
+  }
+  try {
+    const results: ThroughputResult[] = [];
+    for (const size of options.sizes) results.push(...(await measureSize(environment, layer, size, running)));
+    return { results, failures };
+  } finally {
+    await Promise.all(running.map(({ child }) => child.end()));
+  }
+}
+
+async function startChecked(environment: Environment, subject: Subject, layer: Layer): Promise<RunningSubject> {
+  const { options } = environment;
+  const running = await startSubject(environment, subject, layer, options.connections);
+  try {
+    await checkProxied(running, layer, options.sizes);
+  } catch (error) {
+    await running.child.end();
+    throw error;
+  }
+  return running;
+}
+
+async function measureSize(
+  environment: Environment,
+  layer: Layer,
+  size: BodySize,
+  running: readonly RunningSubject[],
+): Promise<ThroughputResult[]> {
+  const { options, progress } = environment;
+  const rounds = new Map<RunningSubject, Round[]>(running.map((one) => [one, []]));
+  for (let index = 0; index < options.rounds; index++) {
+    for (const one of roundOrder(running, index)) {
+      const round = await measureRound(environment, size, one);
+      rounds.get(one)?.push(round);
+      const place = `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}, round ${index + 1} of ${options.rounds}`;
+      progress(`${place}: ${one.subject.name} ${describeRound(round)}`);
+    }
+  }
+  return [...rounds].map(([{ subject }, all]) => ({ layer, size, subject: subject.name, rounds: all }));
+}
+
+/** Never throws: a round that could not be measured is one with a problem, and the others go on. */
+async function measureRound(environment: Environment, size: BodySize, running: RunningSubject): Promise<Round> {
+  const { options, load, ticksPerSecond } = environment;
+  const target = { url: `http://127.0.0.1:${running.port}/${size}`, connections: options.connections };
+  const read = () => readProcessorTime(running.child.pid, ticksPerSecond);
+  try {
+    await load.run({ ...target, seconds: WARM_UP_SECONDS });
+    const before = read();
+    const result = await load.run({ ...target, seconds: options.seconds });
+    return { ...result, ...elapsed(before, read()) };
+  } catch (error) {
+    const problems = [(error as Error).message.trim()];
+    return { requests: 0, seconds: 0, userUs: 0, systemUs: 0, problems };
+  }
+}
+
+function describeRound(round: Round): string {
+  if (round.problems.length > 0) return `INVALID: ${round.problems.join(', ')}`;
+  return `${((round.userUs + round.systemUs) / round.requests).toFixed(1)} µs`;
+}

@@ -1,0 +1,23 @@
+import type { ChildProcesses } from '../child-processes.ts';
+import type { SubjectName } from '../vocabulary.ts';
+import { fourseven } from './fourseven.ts';
+import { haproxy } from './haproxy.ts';
+import { httpProxy } from './http-proxy.ts';
+import { nginx } from './nginx.ts';
+import type { Subject } from './subject.ts';
+
+/** The subjects of these names, in the same order. `command` is the proxy under test. */
+export function subjectsNamed(
+  names: readonly SubjectName[],
+  children: ChildProcesses,
+  command: string,
+): readonly Subject[] {
+  const makers: Readonly<Record<SubjectName, () => Subject>> = {
+    fourseven: () => fourseven('fourseven', command),
+    'fourseven-node': () => fourseven('fourseven-node', command),
+    haproxy: () => haproxy(children),
+    nginx: () => nginx(children),
+    'http-proxy': httpProxy,
+  };
+  return names.map((name) => makers[name]());
+}

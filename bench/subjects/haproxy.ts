@@ -1,0 +1,34 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { type ChildProcesses, findProgram } from '../child-processes.ts';
+import { RIVALS } from '../paths.ts';
+import { fillTemplate } from '../template.ts';
+import type { Assignment, Availability, Launch, Subject } from './subject.ts';
+
+const REMEDY = 'install HAProxy, on Debian: apt-get install haproxy';
+
+/** HAProxy as packaged, one thread. */
+export function haproxy(children: ChildProcesses): Subject {
+  const program = findProgram('haproxy');
+  return {
+    name: 'haproxy',
+    layers: ['l7', 'l4'],
+    configuration: 'bench/rivals/haproxy-l7.cfg, haproxy-l4.cfg',
+    probe: () => probe(children, program),
+    prepare: (assignment) => prepare(program ?? 'haproxy', assignment),
+  };
+}
+
+async function probe(children: ChildProcesses, program: string | undefined): Promise<Availability> {
+  if (program === undefined) return { available: false, remedy: REMEDY };
+  const { child } = await children.run('haproxy -v', [program, '-v'], 'load core');
+  return { available: true, version: /version ([0-9][0-9.]*)/.exec(child.stdout)?.[1] ?? 'of unknown version' };
+}
+
+async function prepare(program: string, assignment: Assignment): Promise<Launch> {
+  const { layer, listenPort, originPort, connections, directory } = assignment;
+  const template = await readFile(`${RIVALS}/haproxy-${layer}.cfg`, 'utf8');
+  const file = `${directory}/haproxy-${layer}.cfg`;
+  await writeFile(file, fillTemplate(template, { listenPort, originPort, connections }));
+  // -db: one process in the foreground.
+  return { command: [program, '-db', '-f', file], readiness: 'port' };
+}

@@ -1,0 +1,34 @@
+import type { Layer, SubjectName } from '../vocabulary.ts';
+
+/** What a subject is to do: serve one layer on a port of 127.0.0.1, in front of the origin. */
+export interface Assignment {
+  readonly layer: Layer;
+  readonly listenPort: number;
+  readonly originPort: number;
+  /** How many connections it must be able to have open, those to the origin included. */
+  readonly connections: number;
+  /** An existing folder of its own, for its configuration. */
+  readonly directory: string;
+}
+
+export interface Launch {
+  readonly command: readonly string[];
+  /** How it says that it serves: with a line `ready` on standard output, or by accepting on its port. */
+  readonly readiness: 'line' | 'port';
+}
+
+export type Availability =
+  | { readonly available: true; readonly version: string }
+  | { readonly available: false; readonly remedy: string };
+
+/** A proxy that can be measured. It only says how; the suite starts and ends it. */
+export interface Subject {
+  readonly name: SubjectName;
+  readonly layers: readonly Layer[];
+  /** Where to read how it is configured, by a path relative to the repository. */
+  readonly configuration: string;
+  /** Whether it can serve the layer here and now, and if not, how to get there. */
+  probe(layer: Layer): Promise<Availability>;
+  /** Writes its configuration and says how it is started. */
+  prepare(assignment: Assignment): Promise<Launch>;
+}
