@@ -51,13 +51,14 @@ export interface Engine {
    *  it could not begin. Ends with CONNECTED or CONNECT_FAILED; the caller sets the deadline. SENDs may be queued at once. */
   dial(addressHandle: number): number;
   /** As dial, for an id whose dial failed or whose deadline passed while connecting: keeps the id and what was sent to it.
-   *  Returns 0 or -errno. */
+   *  Returns 0 or -errno (-EBADF for any other id). */
   redial(id: number, addressHandle: number): number;
 
   /** Local address of a connection, or undefined if it is gone. For logs and PROXY headers: allocates. */
   localAddress(id: number): SocketAddress | undefined;
 
-  /** Whether the id names an open connection. For tests and invariants. */
+  /** Whether the id is in use: from ACCEPTED or dial on, also after CONNECT_FAILED, until the connection is gone or ordered to close. For
+   *  tests and invariants. */
   isOpen(id: number): boolean;
 
   /** Resets every connection, closes everything. Resolves once no handle is left. The engine is dead afterwards. */

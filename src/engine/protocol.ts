@@ -5,7 +5,8 @@
  * words, low then high. `id` names a connection: index in the low INDEX_BITS, generation above, so that a stale id is refused.
  *
  * Commands (shard to engine): SEND is `[op, id, source, flags, count, (offset, length) x count]`; every other command is five words,
- * unused ones 0. A command with a stale id does nothing.
+ * unused ones 0. A command with a stale id does nothing. An index is not given out again in the round in which its connection ended, so
+ * that a record of a round never names a connection that is younger than the round.
  */
 
 export const INDEX_BITS = 20;
@@ -36,22 +37,25 @@ export const RETAIN_MAX_BYTES = 256 * 1024;
 
 export const Event = {
   /** a: listener | family << 16 (4, 6, or 0 for unix); b: peer port; c..f: peer address, four words whose first octet is the highest
-   *  byte; v4 in c. A v4-mapped v6 peer is reported as v4. */
+   *  byte; v4 in c. A v4-mapped v6 peer is reported as v4. Reading begins at once. */
   ACCEPTED: 1,
   /** a: offset on the slab; b: length, held bytes first; c: 1 if the end of the stream is already known to follow. */
   DATA: 2,
   /** A dial succeeded. */
   CONNECTED: 3,
-  /** a: errno. The id stays allocated, without a socket: redial or close it. Nothing of what was sent to it has left. */
+  /** a: errno. The id stays allocated, without a socket: redial or close it. Nothing of what was sent to it has left. Its deadline is
+   *  cleared. */
   CONNECT_FAILED: 4,
   /** A RELAY with a known length is over: all of it was handed to the sink. id: source; a: sink. */
   RELAY_DONE: 5,
-  /** The peer sent FIN, and everything before it was delivered. Once per connection. Not for tunnels. */
+  /** The peer sent FIN, and everything before it was delivered. Once per connection. Not for tunnels. The connection stays: the shard
+   *  closes it, also when it has half-closed it itself. */
   END: 6,
-  /** The connection is gone: a: errno (0: none); b, c: bytes received; d, e: bytes sent. The id is dead. Never follows a CLOSE
-   *  or RESET by the shard. Not for tunnels. */
+  /** The connection failed: a: errno (0: unknown); b, c: bytes received; d, e: bytes sent. The id is dead, but for REPLAY, which may name
+   *  it until the commands of this round have run. Never follows a CLOSE or RESET by the shard. Not for tunnels. */
   CLOSED: 7,
-  /** The deadline set on the connection has passed, and is cleared. */
+  /** The deadline set on the connection has passed, and is cleared. Nothing else has changed: a dial goes on until it is redialed or
+   *  closed. */
   DEADLINE: 8,
   /** id, a: the two ends; b: reason (TunnelEnd) | errno << 8; c, d: bytes from id to a; e, f: bytes from a to id. Both are dead. */
   TUNNEL_CLOSED: 9,
@@ -75,16 +79,18 @@ export const Command = {
    *  take is copied and sent when it does. While such bytes wait, `source` (0: none) is not read. */
   SEND: 1,
   /** [op, source, sink, nLow, nHigh]. Moves exactly n bytes from source to sink without showing them; what the source holds
-   *  (HOLD) goes first. n = RELAY_UNTIL_END (both words -1): up to FIN, which is reported as END. A FIN or error of the source
-   *  before n bytes is END or CLOSED, never RELAY_DONE. */
+   *  (HOLD) goes first. Reads a paused source again. n = RELAY_UNTIL_END (both words -1): up to FIN, which is reported as END. A FIN or
+   *  error of the source before n bytes is END or CLOSED, never RELAY_DONE. If the sink goes, the relay is over without an event of its
+   *  own, and the source is paused. */
   RELAY: 2,
   /** [op, a, b, idleMs]. Relays both directions, passes FIN on in each, until both have ended. A reset of one resets the
-   *  other. What either holds goes first. One TUNNEL_CLOSED ends it. idleMs 0: no idle deadline. */
+   *  other. What either holds goes first. One TUNNEL_CLOSED ends it. idleMs 0: no idle deadline. Both must be connected; their
+   *  deadlines are cleared, and paused ones are read again. From then on they take no commands but CLOSE and RESET, which end both. */
   TUNNEL: 3,
   /** [op, id, offset, length]. Keeps slab bytes for the connection: the next DATA (or RELAY, TUNNEL) begins with them. Replaces what
-   *  was held. More than HOLD_MAX_BYTES closes the connection (CLOSED, ENOBUFS). */
+   *  was held; length 0 forgets it. More than HOLD_MAX_BYTES closes the connection (CLOSED, ENOBUFS). */
   HOLD: 4,
-  /** [op, id]. Stop reading. FIN is still reported, as is a reset. */
+  /** [op, id]. Stop reading. A reset is still reported, and so is FIN if nothing unread precedes it. */
   PAUSE: 5,
   /** [op, id, whenDrained]. Read again; what is held is delivered in the next round even if nothing new comes. whenDrained 1: not before
    *  all output of this connection has left. */
@@ -92,10 +98,11 @@ export const Command = {
   /** [op, id, ms, mode]. One deadline per connection; ms 0 clears it. mode DEADLINE_ABSOLUTE: ms from now; DEADLINE_IDLE: ms
    *  after the last byte received from or accepted by this connection's socket. Resolution: DEADLINE_TICK_MS, never early. */
   DEADLINE: 7,
-  /** [op, id]. FIN after what is pending has left. */
+  /** [op, id]. FIN after what is pending has left. Later SENDs do nothing. */
   HALF_CLOSE: 8,
   /** [op, id, lingerMs]. Close after what is pending has left (at most FLUSH_MAX_MS). lingerMs > 0: FIN first, then read and discard
-   *  until the peer's FIN, LINGER_MAX_BYTES, or lingerMs, so that a reset does not destroy the answer (RFC 9112 section 9.6). */
+   *  until the peer's FIN, LINGER_MAX_BYTES, or lingerMs, so that a reset does not destroy the answer (RFC 9112 section 9.6). The id is
+   *  dead at once. A connection that is not connected yet is dropped, with what was sent to it. */
   CLOSE: 9,
   /** [op, id]. RST, now. Pending bytes are dropped. */
   RESET: 10,
@@ -105,7 +112,8 @@ export const Command = {
   RELEASE: 12,
 } as const;
 
-/** SEND flag: keep a copy until the first byte comes back, for REPLAY (at most RETAIN_MAX_BYTES; beyond it, what was kept is dropped). */
+/** SEND flag: keep a copy until the first byte comes back, for REPLAY (at most RETAIN_MAX_BYTES; beyond it, what was kept is dropped). A SEND
+ *  without it, or a RELAY to the connection, drops what was kept too: a replay would have a hole. */
 export const SEND_RETAIN = 1;
 export const RELAY_UNTIL_END = -1;
 export const DEADLINE_ABSOLUTE = 0;
