@@ -1,0 +1,41 @@
+/**
+ * Comparing bytes without making strings. Hot path: nothing here allocates (except `asciiBytes`, for constants), nothing throws.
+ */
+
+/** Each byte with A-Z made lower case, everything else itself. ASCII only, on purpose: RFC 9110 section 5.1. */
+export const LOWER_CASE = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) LOWER_CASE[byte] = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+
+/** The bytes of a text whose characters are all below 256. For constants and tests: allocates. */
+export function asciiBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  return bytes;
+}
+
+/** Whether `bytes[start, end)`, made lower case, equals `pattern`, which must be lower case already. */
+export function equalsLowerCased(bytes: Uint8Array, start: number, end: number, pattern: Uint8Array): boolean {
+  const length = pattern.length;
+  if (end - start !== length) return false;
+  for (let index = 0; index < length; index++) {
+    const byte = bytes[start + index]!;
+    if (byte !== pattern[index] && LOWER_CASE[byte] !== pattern[index]) return false;
+  }
+  return true;
+}
+
+/** Whether two ranges of `bytes` are equal, case ignored. */
+export function rangesEqualIgnoringCase(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  otherStart: number,
+  otherEnd: number,
+): boolean {
+  if (end - start !== otherEnd - otherStart) return false;
+  const shift = otherStart - start;
+  for (let at = start; at < end; at++) {
+    if (LOWER_CASE[bytes[at]!] !== LOWER_CASE[bytes[at + shift]!]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,168 @@
+/**
+ * The header names that the proxy knows, as small integers, and what it knows about each. A name is looked up by its length, its
+ * first and its last character, and then compared in full; a name that is not known costs one table load.
+ */
+import { asciiBytes, equalsLowerCased, LOWER_CASE } from '../../core/bytes.ts';
+
+/** Never forwarded: it is about this connection only (RFC 9110 section 7.6.1), or it must not reach an endpoint. */
+export const TRAIT_HOP_BY_HOP = 1;
+/** Not removed when `Connection` names it: framing, routing, authentication, and what we say ourselves. */
+export const TRAIT_PROTECTED = 2;
+/** Refused in a trailer section (RFC 9110 section 6.5.1). */
+export const TRAIT_NOT_IN_TRAILERS = 4;
+/** A claim about the client that is believed from trusted proxies only. */
+export const TRAIT_CLAIM = 8;
+
+const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
+const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
+const CLAIM = TRAIT_CLAIM | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
+
+/** A name that is not in the table. */
+export const HEADER_UNKNOWN = 0;
+
+/** Ids. Those up to HEADER_INDEXED_MAX are noted while a head is parsed: see `HeadFields`. */
+export const Header = {
+  HOST: 1,
+  CONTENT_LENGTH: 2,
+  TRANSFER_ENCODING: 3,
+  CONNECTION: 4,
+  UPGRADE: 5,
+  EXPECT: 6,
+  KEEP_ALIVE: 7,
+  PROXY_CONNECTION: 8,
+  TE: 9,
+  TRAILER: 10,
+  PROXY_AUTHENTICATE: 11,
+  PROXY_AUTHORIZATION: 12,
+  PROXY: 13,
+  HTTP2_SETTINGS: 14,
+  FORWARDED: 15,
+  X_FORWARDED_FOR: 16,
+  X_FORWARDED_PROTO: 17,
+  X_FORWARDED_HOST: 18,
+  X_REAL_IP: 19,
+  AUTHORIZATION: 20,
+  WWW_AUTHENTICATE: 21,
+  COOKIE: 22,
+  SET_COOKIE: 23,
+  CONTENT_TYPE: 24,
+  CONTENT_ENCODING: 25,
+  CONTENT_RANGE: 26,
+  RANGE: 27,
+  CACHE_CONTROL: 28,
+  PRAGMA: 29,
+  AGE: 30,
+  EXPIRES: 31,
+  DATE: 32,
+  VARY: 33,
+  LOCATION: 34,
+  RETRY_AFTER: 35,
+  MAX_FORWARDS: 36,
+  IF_MATCH: 37,
+  IF_NONE_MATCH: 38,
+  IF_MODIFIED_SINCE: 39,
+  IF_UNMODIFIED_SINCE: 40,
+  IF_RANGE: 41,
+  VIA: 42,
+  SERVER: 43,
+  USER_AGENT: 44,
+  REFERER: 45,
+  /** Any other `x-forwarded-...`. */
+  X_FORWARDED_OTHER: 46,
+  /** A name with `_` in it: an application that turns `-` into `_` could take it for another (CGI does). */
+  UNDERSCORED: 47,
+} as const;
+
+export const HEADER_INDEXED_MAX = Header.KEEP_ALIVE;
+
+const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = [
+  [Header.HOST, 'host', CONTROL],
+  [Header.CONTENT_LENGTH, 'content-length', CONTROL],
+  [Header.TRANSFER_ENCODING, 'transfer-encoding', HOP],
+  [Header.CONNECTION, 'connection', HOP],
+  [Header.UPGRADE, 'upgrade', HOP],
+  [Header.EXPECT, 'expect', CONTROL],
+  [Header.KEEP_ALIVE, 'keep-alive', HOP],
+  [Header.PROXY_CONNECTION, 'proxy-connection', HOP],
+  [Header.TE, 'te', HOP],
+  // Describes the trailers that follow, which are forwarded; so it is, too (RFC 9110 section 6.6.2).
+  [Header.TRAILER, 'trailer', CONTROL],
+  [Header.PROXY_AUTHENTICATE, 'proxy-authenticate', HOP],
+  [Header.PROXY_AUTHORIZATION, 'proxy-authorization', HOP],
+  // CGI would make HTTP_PROXY of it (CVE-2016-5385).
+  [Header.PROXY, 'proxy', HOP],
+  // Belongs to an upgrade to h2c, which is never forwarded.
+  [Header.HTTP2_SETTINGS, 'http2-settings', HOP],
+  [Header.FORWARDED, 'forwarded', CLAIM],
+  [Header.X_FORWARDED_FOR, 'x-forwarded-for', CLAIM],
+  [Header.X_FORWARDED_PROTO, 'x-forwarded-proto', CLAIM],
+  [Header.X_FORWARDED_HOST, 'x-forwarded-host', CLAIM],
+  [Header.X_REAL_IP, 'x-real-ip', CLAIM],
+  [Header.AUTHORIZATION, 'authorization', CONTROL],
+  [Header.WWW_AUTHENTICATE, 'www-authenticate', CONTROL],
+  [Header.COOKIE, 'cookie', CONTROL],
+  [Header.SET_COOKIE, 'set-cookie', CONTROL],
+  [Header.CONTENT_TYPE, 'content-type', CONTROL],
+  [Header.CONTENT_ENCODING, 'content-encoding', CONTROL],
+  [Header.CONTENT_RANGE, 'content-range', CONTROL],
+  [Header.RANGE, 'range', CONTROL],
+  [Header.CACHE_CONTROL, 'cache-control', CONTROL],
+  [Header.PRAGMA, 'pragma', CONTROL],
+  [Header.AGE, 'age', CONTROL],
+  [Header.EXPIRES, 'expires', CONTROL],
+  [Header.DATE, 'date', CONTROL],
+  [Header.VARY, 'vary', CONTROL],
+  [Header.LOCATION, 'location', CONTROL],
+  [Header.RETRY_AFTER, 'retry-after', CONTROL],
+  [Header.MAX_FORWARDS, 'max-forwards', CONTROL],
+  [Header.IF_MATCH, 'if-match', CONTROL],
+  [Header.IF_NONE_MATCH, 'if-none-match', CONTROL],
+  [Header.IF_MODIFIED_SINCE, 'if-modified-since', CONTROL],
+  [Header.IF_UNMODIFIED_SINCE, 'if-unmodified-since', CONTROL],
+  [Header.IF_RANGE, 'if-range', CONTROL],
+  [Header.VIA, 'via', TRAIT_PROTECTED],
+  [Header.SERVER, 'server', 0],
+  [Header.USER_AGENT, 'user-agent', 0],
+  [Header.REFERER, 'referer', 0],
+];
+
+/** Traits by id. */
+export const HEADER_TRAITS = new Uint8Array(48);
+HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
+
+const X_FORWARDED = asciiBytes('x-forwarded-');
+
+/** Lookup key: the multipliers are chosen so that no two names share a place, which a unit test proves. */
+const KEY_MASK = 511;
+const LENGTH_FACTOR = 1;
+const FIRST_FACTOR = 3;
+const LAST_FACTOR = 19;
+
+const ids = new Uint8Array(KEY_MASK + 1);
+const texts: Uint8Array[] = [asciiBytes('')];
+
+for (const [id, name, traits] of NAMES) {
+  const text = asciiBytes(name);
+  texts[id] = text;
+  ids[keyOf(text.length, text[0]!, text[text.length - 1]!)] = id;
+  HEADER_TRAITS[id] = traits;
+}
+
+function keyOf(length: number, first: number, last: number): number {
+  return (length * LENGTH_FACTOR + first * FIRST_FACTOR + last * LAST_FACTOR) & KEY_MASK;
+}
+
+/** The id of the name `bytes[start, end)`, or HEADER_UNKNOWN. The name must not be empty. Names with `_` are the caller's to see. */
+export function findHeader(bytes: Uint8Array, start: number, end: number): number {
+  const id = ids[keyOf(end - start, LOWER_CASE[bytes[start]!]!, LOWER_CASE[bytes[end - 1]!]!)]!;
+  if (id !== HEADER_UNKNOWN && equalsLowerCased(bytes, start, end, texts[id]!)) return id;
+  const isForwarded =
+    end - start > X_FORWARDED.length &&
+    LOWER_CASE[bytes[start]!] === 0x78 &&
+    bytes[start + 1] === 0x2d &&
+    equalsLowerCased(bytes, start, start + X_FORWARDED.length, X_FORWARDED);
+  return isForwarded ? Header.X_FORWARDED_OTHER : HEADER_UNKNOWN;
+}
+
+/** All known names with their ids, for tests and for tables of our own. */
+export const KNOWN_HEADERS: readonly (readonly [id: number, name: string])[] = NAMES.map(([id, name]) => [id, name]);
