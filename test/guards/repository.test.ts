@@ -18,6 +18,10 @@ test('no file or folder has a name that says nothing', () => {
   expect(files.filter((path) => path.split('/').some((part) => empty.test(part.split('.')[0]!)))).toEqual([]);
 });
 
+test('src/ holds TypeScript alone: output belongs to dist/', () => {
+  expect(listFiles('src').filter((path) => !path.endsWith('.ts'))).toEqual([]);
+});
+
 test('src/ has no barrels: index.ts is the library door alone', () => {
   expect(listFiles('src').filter((path) => basename(path) === 'index.ts' && path !== 'src/index.ts')).toEqual([]);
 });
