@@ -25,6 +25,8 @@ export class CommandWriter {
   #length = 0;
   /** Start of the SEND being built, or -1. */
   #sendStart = -1;
+  /** Tunnels not yet written: first, second, idleMs of each. */
+  readonly #tunnels: number[] = [];
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -33,18 +35,23 @@ export class CommandWriter {
 
   /** Ends a round: the words to run. */
   take(): number {
+    if (this.#tunnels.length > 0) this.#writeTunnels();
+    return this.#takeWritten();
+  }
+
+  /** Runs what was written, now. */
+  flush(): void {
+    if (this.#length > 0 || this.#tunnels.length > 0) this.#engine.submit(this.take());
+  }
+
+  #takeWritten(): number {
     const length = this.#length;
     this.#length = 0;
     return length;
   }
 
-  /** Runs what was written, now. */
-  flush(): void {
-    if (this.#length > 0) this.#engine.submit(this.take());
-  }
-
   #room(words: number): void {
-    if (this.#length + words > COMMANDS_MAX_WORDS) this.flush();
+    if (this.#length + words > COMMANDS_MAX_WORDS) this.#engine.submit(this.#takeWritten());
   }
 
   /** Opens a SEND; follow with `range` calls and one `endSend`. `source` is not read while bytes wait (0: none). */
@@ -104,8 +111,20 @@ export class CommandWriter {
     this.#write(Command.RELAY, source, sink, low, high);
   }
 
+  /**
+   * Written last in the round: records of the same round may still bring bytes of either end, and a HOLD of them must come before, since
+   * the ends of a tunnel take no more commands.
+   */
   tunnel(first: number, second: number, idleMs: number): void {
-    this.#write(Command.TUNNEL, first, second, idleMs, 0);
+    this.#tunnels.push(first, second, idleMs);
+  }
+
+  #writeTunnels(): void {
+    const tunnels = this.#tunnels;
+    for (let i = 0; i < tunnels.length; i += 3) {
+      this.#write(Command.TUNNEL, tunnels[i]!, tunnels[i + 1]!, tunnels[i + 2]!, 0);
+    }
+    tunnels.length = 0;
   }
 
   hold(id: number, offset: number, length: number): void {

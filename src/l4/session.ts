@@ -1,0 +1,181 @@
+import type { ConnectionHandler } from '../engine/connection-handler.ts';
+import { TunnelEnd } from '../engine/protocol.ts';
+import type { SessionCounter, SessionOutcome } from '../observe/traffic-counters.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { ListenerContext } from '../upstream/listener-context.ts';
+import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
+
+/** Endpoints that one session tries to connect to, the first included. */
+const ATTEMPTS_MAX = 3;
+
+/** What a listener's plan says about its sessions. One object per plan: a session ends with what it began with. */
+export interface SessionPlan {
+  readonly cluster: Cluster;
+  readonly counter: SessionCounter;
+  /** Without a byte in either direction. */
+  readonly idleMs: number;
+}
+
+/** Who keeps count of the sessions. */
+export interface SessionOwner {
+  readonly context: ListenerContext;
+  onSessionOver(session: Session): void;
+}
+
+/**
+ * A TCP session: one downstream connection, one upstream connection, and the bytes between them.
+ *
+ *     accepted                       CONNECTED                   TUNNEL_CLOSED
+ *     ---------> dialing ------------------------> tunneling ------------------> over
+ *                |  ^  |                               |                          ^
+ *      refused,  +--+  |  no endpoint left,            |  an end failed before    |
+ *      late: the next  |  the client left              |  the tunnel had begun    |
+ *                      +-------------------------------+--------------------------+
+ *
+ * While dialing, nothing that the client sends is read (or what came in the round of the accept is held), so nothing has been sent and
+ * another endpoint may be tried. Its FIN is no farewell: a client may half-close and still wait for an answer. While tunneling the engine
+ * moves the bytes and this sleeps.
+ */
+export class Session implements ConnectionHandler {
+  readonly #owner: SessionOwner;
+  readonly #plan: SessionPlan;
+  readonly #downstream: number;
+  readonly #hash: number;
+  readonly #tried = new TriedEndpoints();
+  #state: 'dialing' | 'tunneling' | 'over' = 'dialing';
+  /** Id of the connection to `#endpoint`, or of the last dial that failed; 0 before the first. */
+  #upstream = 0;
+  /** Entered, from the pick until the session leaves it. */
+  #endpoint: Endpoint | undefined;
+  /** What to count if no other endpoint is left. */
+  #failure: SessionOutcome = 'no_endpoint';
+
+  /** `hash`: of the client's address, for policies that want it. */
+  constructor(owner: SessionOwner, plan: SessionPlan, downstream: number, hash: number) {
+    this.#owner = owner;
+    this.#plan = plan;
+    this.#downstream = downstream;
+    this.#hash = hash;
+  }
+
+  start(): void {
+    const { dispatcher } = this.#owner.context;
+    dispatcher.bind(this.#downstream, this);
+    dispatcher.commands.pause(this.#downstream);
+    this.#dialNext();
+  }
+
+  /** The drain deadline has passed. */
+  cut(): void {
+    this.#abandon('cut');
+  }
+
+  onData(id: number, offset: number, length: number): void {
+    // Received in the round of the accept or of the connect. The tunnel begins with it.
+    this.#owner.context.dispatcher.commands.hold(id, offset, length);
+  }
+
+  onEnd(_id: number): void {
+    // The tunnel passes it on.
+  }
+
+  onConnected(id: number): void {
+    if (this.#state !== 'dialing') return;
+    this.#state = 'tunneling';
+    this.#owner.context.dispatcher.commands.tunnel(this.#downstream, id, this.#plan.idleMs);
+  }
+
+  onConnectFailed(_id: number, _errno: number): void {
+    this.#tryNext('connect_failed');
+  }
+
+  onDeadline(_id: number): void {
+    this.#tryNext('connect_timeout');
+  }
+
+  /** One end is gone, in the very round in which the tunnel was ordered or before: the other does not know yet. */
+  onClosed(id: number): void {
+    if (id === this.#upstream) this.#abandon('endpoint_reset');
+    else this.#abandon(this.#state === 'dialing' ? 'client_gone' : 'client_reset');
+  }
+
+  onRelayDone(_id: number): void {}
+
+  onTunnelClosed(first: number, _second: number, reason: number): void {
+    this.#finish(outcomeOf(reason, first === this.#downstream));
+  }
+
+  #tryNext(failure: SessionOutcome): void {
+    if (this.#state !== 'dialing') return;
+    this.#failure = failure;
+    this.#leaveEndpoint();
+    this.#dialNext();
+  }
+
+  /** Begins to connect to the next endpoint, or gives up. */
+  #dialNext(): void {
+    const { cluster } = this.#plan;
+    while (this.#tried.count < ATTEMPTS_MAX) {
+      const endpoint = cluster.pick(this.#hash, this.#tried);
+      if (endpoint === undefined) break;
+      this.#tried.add(endpoint.slot);
+      this.#endpoint = endpoint;
+      endpoint.enter();
+      if (this.#dial(endpoint) >= 0) return;
+      this.#failure = 'connect_failed';
+      this.#leaveEndpoint();
+    }
+    this.#abandon(this.#failure);
+  }
+
+  /** Returns -errno if it cannot begin. */
+  #dial(endpoint: Endpoint): number {
+    const { dialer } = this.#owner.context;
+    const { connectMs } = this.#plan.cluster.plan;
+    if (this.#upstream !== 0) return dialer.redial(this.#upstream, endpoint, connectMs);
+    const id = dialer.dial(endpoint, connectMs, this);
+    if (id > 0) this.#upstream = id;
+    return id;
+  }
+
+  /** Ends both connections by reset: neither may take what it got for the whole. One that is gone already does not mind. */
+  #abandon(outcome: SessionOutcome): void {
+    if (this.#state === 'over') return;
+    this.#reset(this.#downstream);
+    if (this.#upstream !== 0) this.#reset(this.#upstream);
+    this.#finish(outcome);
+  }
+
+  #reset(id: number): void {
+    const { dispatcher } = this.#owner.context;
+    dispatcher.unbind(id);
+    dispatcher.commands.reset(id);
+  }
+
+  /** The one exit. Both connections are gone or ordered to be. */
+  #finish(outcome: SessionOutcome): void {
+    this.#state = 'over';
+    this.#leaveEndpoint();
+    this.#plan.counter.count(outcome);
+    this.#owner.onSessionOver(this);
+  }
+
+  #leaveEndpoint(): void {
+    this.#endpoint?.leave();
+    this.#endpoint = undefined;
+  }
+}
+
+function outcomeOf(reason: number, downstreamIsFirst: boolean): SessionOutcome {
+  switch (reason) {
+    case TunnelEnd.FIRST_FAILED:
+      return downstreamIsFirst ? 'client_reset' : 'endpoint_reset';
+    case TunnelEnd.SECOND_FAILED:
+      return downstreamIsFirst ? 'endpoint_reset' : 'client_reset';
+    case TunnelEnd.IDLE:
+      return 'idle_timeout';
+    default:
+      return 'ok';
+  }
+}

@@ -1,0 +1,59 @@
+import type { ListenerPlan, TcpListenerPlan } from '../contract/plan.ts';
+import { invariant } from '../core/invariant.ts';
+import { ClientAddress } from '../downstream/client-address.ts';
+import type { ProtocolListener } from '../downstream/protocol-listener.ts';
+import type { ListenerContext } from '../upstream/listener-context.ts';
+import { Session, type SessionOwner, type SessionPlan } from './session.ts';
+
+/** Takes the connections of a `protocol: tcp` listener and makes each a session. */
+export class TcpListener implements ProtocolListener, SessionOwner {
+  readonly context: ListenerContext;
+  readonly #sessions = new Set<Session>();
+  /** Of the connection being accepted. */
+  readonly #client = new ClientAddress();
+  #plan: SessionPlan;
+
+  constructor(context: ListenerContext, plan: TcpListenerPlan) {
+    this.context = context;
+    this.#plan = this.#sessionPlan(plan);
+  }
+
+  apply(plan: ListenerPlan): void {
+    invariant(plan.protocol === 'tcp', `listener ${plan.name} changed its protocol in place`);
+    this.#plan = this.#sessionPlan(plan);
+  }
+
+  get activeCount(): number {
+    return this.#sessions.size;
+  }
+
+  onAccepted(id: number, family: number, port: number, addressOffset: number): void {
+    this.#client.read(family, port, this.context.dispatcher.engine.events, addressOffset);
+    const session = new Session(this, this.#plan, id, this.#client.hash());
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  onSessionOver(session: Session): void {
+    this.#sessions.delete(session);
+  }
+
+  closeIdle(): void {
+    // A session is in flight from accept to close, however quiet it is.
+  }
+
+  cutAll(): number {
+    const count = this.#sessions.size;
+    for (const session of this.#sessions) session.cut();
+    return count;
+  }
+
+  #sessionPlan(plan: TcpListenerPlan): SessionPlan {
+    const cluster = this.context.clusters.at(plan.cluster);
+    return {
+      cluster,
+      counter: this.context.counters.sessionCounter(plan.name, cluster.plan.name),
+      idleMs: plan.idleMs,
+    };
+  }
+}
