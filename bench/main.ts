@@ -3,9 +3,10 @@
  * line is wrong, 128 and the number of the signal that ended it.
  */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { HELP, type Options, parseArguments } from './arguments.ts';
 import { ChildProcesses } from './child-processes.ts';
+import { Interruption, untilInterrupted } from './interruption.ts';
 import { ROOT } from './paths.ts';
 import { readmeSection, updateReadme } from './report/readme.ts';
 import { describeRun, renderReport } from './report/report.ts';
@@ -53,24 +54,6 @@ async function bench(options: Options, command: string): Promise<number> {
     if (options.keep) process.stderr.write(`The configurations are in ${directory}\n`);
     else await rm(directory, { recursive: true, force: true });
   }
-}
-
-class Interruption extends Error {
-  readonly exitCode: number;
-
-  constructor(signal: NodeJS.Signals) {
-    super(`ended by ${signal}`);
-    this.exitCode = 128 + constants.signals[signal];
-  }
-}
-
-/** Rejects with an Interruption at the first signal. Later ones change nothing: the end is on its way, and has a deadline. */
-function untilInterrupted(): Promise<never> {
-  return new Promise((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => reject(new Interruption(signal)));
-    }
-  });
 }
 
 async function writeResults(options: Options, results: Results, command: string): Promise<void> {

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { bodyOf, hashOf } from '../../../bench/origin/bodies.ts';
+import { RIVALS } from '../../../bench/paths.ts';
+import { configurationFor } from '../../../bench/subjects/fourseven.ts';
+import { parseNginxBuild } from '../../../bench/subjects/nginx.ts';
+import { fillTemplate } from '../../../bench/template.ts';
+
+describe('the configurations of the subjects', () => {
+  it('fills every place of a template', () => {
+    expect(fillTemplate('a {{x}} b {{y}} {{x}}', { x: 1, y: '$&' })).toBe('a 1 b $& 1');
+  });
+
+  it('refuses a template that names more or less than it is given', () => {
+    expect(() => fillTemplate('{{x}} {{y}}', { x: 1 })).toThrow('{{y}}');
+    expect(() => fillTemplate('{{x}}', { x: 1, y: 2, z: 3 })).toThrow('y, z');
+  });
+
+  it.each(['haproxy-l7.cfg', 'haproxy-l4.cfg', 'nginx-l7.conf', 'nginx-l4.conf'])(
+    'binds %s to loopback only',
+    (name) => {
+      const template = readFileSync(`${RIVALS}/${name}`, 'utf8');
+      expect(template.match(/^\s*(?:bind|listen)\s+.*$/gm)).toEqual([
+        expect.stringMatching(/^\s*(?:bind|listen)\s+127\.0\.0\.1:\{\{listenPort\}\}/),
+      ]);
+    },
+  );
+
+  it.each([
+    ['l7', 'http'],
+    ['l4', 'tcp'],
+  ] as const)('gives the proxy one shard and one %s listener', (layer, protocol) => {
+    const text = configurationFor('native', { layer, listenPort: 4001, originPort: 4002, connections: 64 });
+    expect(parse(text)).toEqual({
+      shards: 1,
+      engine: 'native',
+      admin: 'off',
+      listeners: { bench: { address: '127.0.0.1:4001', protocol, cluster: 'origin' } },
+      clusters: { origin: { endpoints: ['127.0.0.1:4002'] } },
+    });
+  });
+
+  it.each([
+    ['--with-stream --with-threads', 'built-in'],
+    [
+      '--modules-path=/usr/lib/nginx/modules --with-stream=dynamic',
+      { path: '/usr/lib/nginx/modules/ngx_stream_module.so' },
+    ],
+    ['--with-stream_ssl_module --with-http_v2_module', 'absent'],
+  ])('finds the stream module of nginx in "%s"', (args, stream) => {
+    const output = `nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20\nconfigure arguments: ${args}\n`;
+    expect(parseNginxBuild(output)).toEqual({ version: '1.22.1', stream });
+  });
+
+  it('has bodies of the promised sizes in which no block repeats', () => {
+    expect([bodyOf('small').length, bodyOf('16k').length, bodyOf('1m').length]).toEqual([100, 16_384, 1_048_576]);
+    const body = bodyOf('1m');
+    const swapped = Buffer.concat([body.subarray(32, 64), body.subarray(0, 32), body.subarray(64)]);
+    expect(hashOf(swapped)).not.toBe(hashOf(body));
+  });
+});
