@@ -39,7 +39,8 @@ export async function ensurePackages() {
   const how = existsSync(join(ROOT, 'node_modules')) ? 'install' : 'ci';
   say(`installing packages and building the native engine (npm ${how})`);
   // --foreground-scripts: the one line of scripts/install.mjs is to be seen.
-  const args = [how, '--no-audit', '--no-fund', '--foreground-scripts', '--loglevel=error'];
+  // --include=dev: NODE_ENV=production would leave out the compiler.
+  const args = [how, '--include=dev', '--no-audit', '--no-fund', '--foreground-scripts', '--loglevel=error'];
   must((await runNpm(args)).code, `npm ${how}`);
   const now = new Date();
   if (existsSync(INSTALLED)) utimesSync(INSTALLED, now, now);

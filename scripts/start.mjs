@@ -22,6 +22,8 @@ runProxy(args.length === 0 ? ['demo'] : ['run', ...args]);
 /** @param {readonly string[]} proxyArgs */
 function runProxy(proxyArgs) {
   const proxy = spawn(process.execPath, [join(ROOT, 'bin/fourseven'), ...proxyArgs], {
+    // npm moves to the clone; FILE is meant from where it was called.
+    cwd: process.env.INIT_CWD,
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
