@@ -1,0 +1,85 @@
+/** The state of the proxy as `GET /api/status` tells it. */
+import { ADMIN_NAMES, type Board, HEALTH_NAMES } from '../../contract/board.ts';
+import type { ShardSnapshot } from '../../contract/messages.ts';
+import type { EndpointPlan, Plan } from '../../contract/plan.ts';
+import { PRODUCT_VERSION } from '../product-version.ts';
+import type { ShardStatus } from '../supervisor.ts';
+
+export interface Status {
+  readonly version: string;
+  readonly configVersion: number;
+  /** The last configuration that was refused. */
+  readonly rejected: null | { readonly at: string; readonly problems: readonly string[] };
+  readonly draining: boolean;
+  readonly shards: readonly ShardStatus[];
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly protocol: 'http' | 'tcp';
+    readonly connections: number;
+  }[];
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly policy: string;
+    readonly endpoints: readonly EndpointStatus[];
+  }[];
+}
+
+export interface EndpointStatus {
+  readonly address: string;
+  readonly weight: number;
+  readonly health: (typeof HEALTH_NAMES)[number];
+  readonly admin: (typeof ADMIN_NAMES)[number];
+  /** ISO time, or null. */
+  readonly ejectedUntil: string | null;
+  readonly inFlight: number;
+}
+
+export interface StatusParts {
+  readonly plan: Plan;
+  readonly board: Pick<Board, 'health' | 'admin' | 'ejectedUntilSeconds' | 'inFlight'>;
+  readonly draining: boolean;
+  readonly shards: readonly ShardStatus[];
+  readonly snapshots: readonly ShardSnapshot[];
+  /** Bound address of a listener, by slot. */
+  readonly addressOf: (slot: number) => string;
+}
+
+export function makeStatus(parts: StatusParts): Status {
+  const { plan, board, snapshots } = parts;
+  return {
+    version: PRODUCT_VERSION,
+    // Counts configurations, not plans: a name that resolves anew is no new configuration.
+    configVersion: 1,
+    rejected: null,
+    draining: parts.draining,
+    shards: parts.shards,
+    listeners: plan.listeners.map(({ slot, name, protocol }) => {
+      return { name, address: parts.addressOf(slot), protocol, connections: connectionsOf(name, snapshots) };
+    }),
+    clusters: plan.clusters.map(({ name, policy, endpoints }) => {
+      return { name, policy, endpoints: endpoints.map((endpoint) => endpointStatus(endpoint, board)) };
+    }),
+  };
+}
+
+/** Open connections of a listener over all shards that answered. */
+export function connectionsOf(listener: string, snapshots: readonly ShardSnapshot[]): number {
+  let connections = 0;
+  for (const snapshot of snapshots) {
+    for (const entry of snapshot.listeners) if (entry.name === listener) connections += entry.connections;
+  }
+  return connections;
+}
+
+function endpointStatus({ slot, key, weight }: EndpointPlan, board: StatusParts['board']): EndpointStatus {
+  const ejectedUntilSeconds = board.ejectedUntilSeconds(slot);
+  return {
+    address: key,
+    weight,
+    health: HEALTH_NAMES[board.health(slot)],
+    admin: ADMIN_NAMES[board.admin(slot)],
+    ejectedUntil: ejectedUntilSeconds === 0 ? null : new Date(ejectedUntilSeconds * 1000).toISOString(),
+    inFlight: board.inFlight(slot),
+  };
+}

@@ -1,0 +1,236 @@
+/**
+ * The whole proxy in one process: brings it up from a configuration, keeps it going, and takes it down. Prints nothing: what happens goes to
+ * the log.
+ */
+import { availableParallelism } from 'node:os';
+import type { Config } from '../config/config.ts';
+import { Board } from '../contract/board.ts';
+import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
+import { makeMetrics } from './admin/metrics.ts';
+import { makeStatus, type Status } from './admin/status.ts';
+import { chooseEngine, type EngineChoice } from './choose-engine.ts';
+import { PlanCompiler } from './compile-plan.ts';
+import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
+import { drainShards } from './drain.ts';
+import type { EventLog } from './event-log.ts';
+import { ListeningSockets } from './listening-sockets.ts';
+import { type Lookup, type NameUse, Resolver } from './resolver.ts';
+import { PiscinaShardPool } from './shard-pool.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface ProxyOptions {
+  readonly log: EventLog;
+  /** Offers the admin calls that crash and hang shards. */
+  readonly testCalls?: boolean;
+  readonly lookup?: Lookup;
+}
+
+export interface ListenerInfo {
+  readonly name: string;
+  readonly protocol: 'http' | 'tcp';
+  /** As bound: port 0 is replaced by the real one. */
+  readonly address: string;
+  /** Where it leads, for people. */
+  readonly leadsTo: string;
+}
+
+export class RunningProxy {
+  readonly #config: Config;
+  readonly #log: EventLog;
+  readonly #engine: EngineChoice;
+  readonly #board: Board;
+  readonly #compiler: PlanCompiler;
+  readonly #resolver: Resolver;
+  readonly #descriptorLimit: number;
+  readonly #sockets: ListeningSockets;
+  readonly #supervisor: Supervisor;
+  #admin: AdminServer | undefined;
+  #phase: 'starting' | 'ready' | 'draining' = 'starting';
+  #ending: Promise<number> | undefined;
+
+  private constructor(
+    config: Config,
+    options: ProxyOptions,
+    parts: {
+      engine: EngineChoice;
+      board: Board;
+      compiler: PlanCompiler;
+      resolver: Resolver;
+      plan: Plan;
+      sockets: ListeningSockets;
+      shardCount: number;
+    },
+  ) {
+    const { engine, board, plan, sockets, shardCount } = parts;
+    this.#config = config;
+    this.#log = options.log;
+    this.#engine = engine;
+    this.#board = board;
+    this.#compiler = parts.compiler;
+    this.#resolver = parts.resolver;
+    this.#sockets = sockets;
+    const use = readDescriptorUse(engine.addon, ADMIN_CONNECTIONS_MAX);
+    this.#descriptorLimit = use.limit;
+    this.#supervisor = new Supervisor({
+      shardCount,
+      engine: engine.kind,
+      plan,
+      board,
+      sockets,
+      descriptorsMax: descriptorsPerShard(use, shardCount),
+      pool: new PiscinaShardPool(shardCount, options.log),
+      log: options.log,
+    });
+  }
+
+  /**
+   * Resolves when every listener accepts. Throws a ProxyError that says what is wrong, with everything closed again: `engine_unavailable`,
+   * `name_unresolved`, `bind_failed`, `no_descriptors`.
+   */
+  static async start(config: Config, options: ProxyOptions): Promise<RunningProxy> {
+    const engine = chooseEngine(config.engine);
+    if (engine.warning !== undefined) options.log.warn(engine.warning);
+    const shardCount = countShards(config, engine, options.log);
+    const resolver = new Resolver({ log: options.log, ...(options.lookup && { lookup: options.lookup }) });
+    await resolver.resolveAll(namesOf(config));
+    const board = Board.create(shardCount);
+    const compiler = new PlanCompiler(board);
+    const plan = compiler.compile(config, (address) => resolver.addressesOf(address));
+    const sockets = await ListeningSockets.open(plan.listeners, shardCount, engine.addon);
+    let proxy: RunningProxy;
+    try {
+      proxy = new RunningProxy(config, options, { engine, board, compiler, resolver, plan, sockets, shardCount });
+    } catch (error) {
+      sockets.close();
+      throw error;
+    }
+    try {
+      await proxy.#start(options);
+    } catch (error) {
+      await proxy.close();
+      throw error;
+    }
+    return proxy;
+  }
+
+  get listeners(): readonly ListenerInfo[] {
+    const { plan } = this.#supervisor;
+    return plan.listeners.map((listener) => ({
+      name: listener.name,
+      protocol: listener.protocol,
+      address: this.#sockets.addressOf(listener.slot),
+      leadsTo: leadsTo(listener, plan),
+    }));
+  }
+
+  /** Where the admin API answers, or undefined if it is off. */
+  get adminAddress(): string | undefined {
+    return this.#admin?.address;
+  }
+
+  /** Connections that are open now, to clients and to endpoints. */
+  get connections(): number {
+    return this.#supervisor.shards().reduce((sum, shard) => sum + shard.connections, 0);
+  }
+
+  async status(): Promise<Status> {
+    const snapshots = await this.#supervisor.snapshots();
+    return makeStatus({
+      plan: this.#supervisor.plan,
+      board: this.#board,
+      draining: this.#phase === 'draining',
+      shards: this.#supervisor.shards(),
+      snapshots,
+      addressOf: (slot) => this.#sockets.addressOf(slot),
+    });
+  }
+
+  /**
+   * Takes no new connections after `drain.grace`, finishes what runs until `drain.deadline`, and ends. Returns how many connections were cut
+   * at the deadline. Called again, it waits for the same end.
+   */
+  drain(): Promise<number> {
+    this.#ending ??= this.#drain();
+    return this.#ending;
+  }
+
+  /** Cuts everything and ends, also in the middle of a drain. */
+  async close(): Promise<void> {
+    this.#phase = 'draining';
+    this.#resolver.stop();
+    const closed = this.#supervisor.close();
+    this.#ending ??= closed;
+    await closed;
+    await this.#admin?.close();
+  }
+
+  async #start(options: ProxyOptions): Promise<void> {
+    const { admin } = this.#config;
+    if (admin !== 'off') {
+      const source = {
+        phase: () => this.#phase,
+        status: () => this.status(),
+        metrics: () => this.#metrics(),
+        testCall: options.testCalls
+          ? (shard: number, call: 'crash' | 'hang') => this.#supervisor.testCall(shard, call)
+          : undefined,
+      };
+      this.#admin = await AdminServer.listen(admin.address, source, this.#log);
+    }
+    await this.#supervisor.start();
+    this.#phase = 'ready';
+    this.#resolver.start(() => this.#onNamesChanged());
+  }
+
+  async #drain(): Promise<number> {
+    this.#phase = 'draining';
+    this.#resolver.stop();
+    const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
+    await this.#admin?.close();
+    return cut;
+  }
+
+  async #metrics(): Promise<string> {
+    const snapshots = await this.#supervisor.snapshots();
+    return makeMetrics({
+      engine: this.#engine.kind,
+      totals: this.#supervisor.totals(),
+      snapshots,
+      shards: this.#supervisor.shards(),
+      listeners: this.#config.listeners.map(({ name }) => name),
+      descriptorLimit: this.#descriptorLimit,
+    });
+  }
+
+  #onNamesChanged(): void {
+    try {
+      this.#supervisor.apply(this.#compiler.compile(this.#config, (address) => this.#resolver.addressesOf(address)));
+    } catch (error) {
+      this.#log.error(`the new addresses are not used: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+/** Without the addon no two sockets can share a port (Node 20 knows no reusePort), so that one shard is all there can be. */
+function countShards(config: Config, engine: EngineChoice, log: EventLog): number {
+  const wanted = config.shards === 'auto' ? availableParallelism() : config.shards;
+  if (engine.addon !== undefined || wanted === 1) return wanted;
+  if (config.shards !== 'auto') log.warn(`one shard instead of ${wanted}: more need the addon`);
+  return 1;
+}
+
+function namesOf(config: Config): readonly NameUse[] {
+  return config.clusters.flatMap((cluster) =>
+    cluster.endpoints.flatMap(({ address }) =>
+      address.family === 'name' ? [{ host: address.host, cluster: cluster.name }] : [],
+    ),
+  );
+}
+
+function leadsTo(listener: ListenerPlan, plan: Plan): string {
+  const clusters = listener.protocol === 'tcp' ? [listener.cluster] : listener.routes.map(({ cluster }) => cluster);
+  const [first = 0] = clusters;
+  if (clusters.length === 1) return `cluster ${plan.clusters[first]?.name}`;
+  return `${clusters.length} routes`;
+}

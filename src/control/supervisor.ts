@@ -1,0 +1,150 @@
+/** Runs the shards: starts them, replaces those that crash or hang, hands them plans, sums up what they count, and ends them. */
+import type { Board } from '../contract/board.ts';
+import type { ShardSnapshot } from '../contract/messages.ts';
+import type { Plan } from '../contract/plan.ts';
+import type { Clock } from '../core/clock.ts';
+import { CounterTotals, type Sample } from '../observe/counter-totals.ts';
+import type { EventLog } from './event-log.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
+import { HEARTBEAT_MS, ShardKeeper } from './shard-keeper.ts';
+import type { ShardPool } from './shard-pool.ts';
+import { samplesOf } from './snapshot-samples.ts';
+
+/** A crash loses what a shard has counted since its last snapshot: at most this much time. */
+const SNAPSHOT_INTERVAL_MS = 5_000;
+
+export interface SupervisorOptions {
+  readonly shardCount: number;
+  readonly engine: 'native' | 'node';
+  readonly plan: Plan;
+  readonly board: Board;
+  readonly sockets: Pick<ListeningSockets, 'forShard' | 'closeShard' | 'removeUnixPaths' | 'close'>;
+  readonly pool: ShardPool;
+  /** Per shard. */
+  readonly descriptorsMax: number;
+  readonly log: EventLog;
+  readonly clock?: Clock;
+}
+
+export interface ShardStatus {
+  readonly index: number;
+  readonly connections: number;
+  readonly restarts: number;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #keepers: readonly ShardKeeper[];
+  readonly #totals = new CounterTotals();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #plan: Plan;
+  #closing: Promise<number> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#plan = options.plan;
+    this.#keepers = Array.from({ length: options.shardCount }, (_, index) => this.#makeKeeper(index));
+  }
+
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /** Resolves when every shard accepts. Throws a ProxyError, with everything closed, if one cannot be started. */
+  async start(): Promise<void> {
+    for (const keeper of this.#keepers) keeper.start();
+    const look = () => {
+      for (const keeper of this.#keepers) keeper.look();
+    };
+    this.#timers.push(
+      setInterval(look, HEARTBEAT_MS),
+      setInterval(() => void this.snapshots(), SNAPSHOT_INTERVAL_MS),
+    );
+    try {
+      await Promise.all(this.#keepers.map((keeper) => keeper.firstReady));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Hands a plan to every shard. Listeners must be those of the former plan. */
+  apply(plan: Plan): void {
+    this.#plan = plan;
+    for (const keeper of this.#keepers) keeper.post({ type: 'apply', plan, sockets: [] });
+  }
+
+  /** What every running shard has counted since it began. A shard that does not answer within a second is left out. */
+  async snapshots(): Promise<readonly ShardSnapshot[]> {
+    const answers = await Promise.all(this.#keepers.map((keeper) => keeper.snapshot()));
+    const snapshots = answers.filter((answer) => answer !== undefined);
+    for (const snapshot of snapshots) this.#totals.put(snapshot.index, samplesOf(snapshot));
+    return snapshots;
+  }
+
+  /** Counters over all shards and their predecessors, as of the last snapshots. */
+  totals(): readonly Sample[] {
+    return this.#totals.totals();
+  }
+
+  shards(): readonly ShardStatus[] {
+    const { board } = this.#options;
+    return this.#keepers.map(({ index, restarts }) => ({ index, connections: board.connections(index), restarts }));
+  }
+
+  /** Makes a shard crash or hang on purpose. False if there is no such shard, or it is being replaced. */
+  testCall(index: number, call: 'crash' | 'hang'): boolean {
+    const keeper = this.#keepers[index];
+    if (!keeper?.isRunning) return false;
+    keeper.post({ type: call });
+    return true;
+  }
+
+  /** From now on every answer closes its connection; listeners still accept. */
+  drain(): void {
+    for (const keeper of this.#keepers) keeper.drain();
+  }
+
+  /** Takes what waits in the queues, refuses new connections, and resolves when every shard has finished. */
+  async stopAccepting(): Promise<void> {
+    this.#options.sockets.removeUnixPaths();
+    for (const keeper of this.#keepers) keeper.stopAccepting();
+    await Promise.all(this.#keepers.map((keeper) => keeper.drained));
+  }
+
+  /** Cuts what is left and ends every thread. Returns how many connections were cut. */
+  close(): Promise<number> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<number> {
+    for (const timer of this.#timers) clearInterval(timer);
+    const cuts = await Promise.all(this.#keepers.map((keeper) => keeper.close()));
+    this.#options.sockets.close();
+    await this.#options.pool.close();
+    return cuts.reduce((sum, cut) => sum + cut, 0);
+  }
+
+  #makeKeeper(index: number): ShardKeeper {
+    const { engine, board, sockets, pool, descriptorsMax, log, clock } = this.#options;
+    return new ShardKeeper({
+      index,
+      pool,
+      board,
+      log,
+      ...(clock === undefined ? {} : { clock }),
+      startMessage: () => ({
+        index,
+        engine,
+        plan: this.#plan,
+        sockets: sockets.forShard(index),
+        board: board.buffer,
+        descriptorsMax,
+        heartbeatMs: HEARTBEAT_MS,
+      }),
+      closeSockets: () => sockets.closeShard(index),
+      onRunEnded: () => this.#totals.retire(index),
+    });
+  }
+}

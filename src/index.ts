@@ -1,0 +1,47 @@
+/**
+ * Fourseven as a library.
+ *
+ *     import { defineConfig, start } from 'fourseven';
+ *     const proxy = await start(defineConfig({ listeners: {…}, clusters: {…} }));
+ */
+import type { ConfigInput } from './config/config.ts';
+import { formatProblems } from './config/problem.ts';
+import { validateConfig } from './config/validate-config.ts';
+import { type EventLog, silentLog } from './control/event-log.ts';
+import { RunningProxy } from './control/running-proxy.ts';
+import { ProxyError } from './core/errors.ts';
+
+export type { ConfigInput } from './config/config.ts';
+export { defineConfig } from './config/define-config.ts';
+export type { EventLog } from './control/event-log.ts';
+export { type ErrorCode, ProxyError } from './core/errors.ts';
+
+export interface StartOptions {
+  /** Told what happens while the proxy runs; silent if left out. */
+  readonly log?: EventLog;
+}
+
+export interface Proxy {
+  /** In the order of the configuration; `address` is the bound one, with the real port where 0 was asked for. */
+  readonly listeners: readonly { readonly name: string; readonly address: string; readonly protocol: 'http' | 'tcp' }[];
+  /** Stops accepting after `drain.grace`, finishes what runs until `drain.deadline`, and ends. Resolves to the number of connections cut. */
+  drain(): Promise<number>;
+  /** Cuts everything and ends, also in the middle of a drain. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs the proxy in this process, its traffic on threads of its own. Resolves when every listener accepts. Touches no signals and prints
+ * nothing. Throws ProxyError: `config_invalid` (the message names every problem), `bind_failed`, `name_unresolved`,
+ * `engine_unavailable` or `no_descriptors`; then nothing is left open.
+ */
+export async function start(config: ConfigInput, options: StartOptions = {}): Promise<Proxy> {
+  const result = validateConfig(config);
+  if (result.config === undefined) throw new ProxyError('config_invalid', formatProblems(result.problems, 'config'));
+  const running = await RunningProxy.start(result.config, { log: options.log ?? silentLog });
+  return {
+    listeners: running.listeners.map(({ name, address, protocol }) => ({ name, address, protocol })),
+    drain: () => running.drain(),
+    close: () => running.close(),
+  };
+}
