@@ -8,7 +8,7 @@ import { HELP, type Options, parseArguments } from './arguments.ts';
 import { ChildProcesses } from './child-processes.ts';
 import { Interruption, untilInterrupted } from './interruption.ts';
 import { ROOT } from './paths.ts';
-import { readmeSection, updateReadme } from './report/readme.ts';
+import { readmeSection, repeatCommand, updateReadme } from './report/readme.ts';
 import { describeRun, renderReport } from './report/report.ts';
 import { type Results, summarize } from './results.ts';
 import { runScenarios } from './run-scenarios.ts';
@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${parsed.problem}\nSee npm run bench -- --help\n`);
     return 2;
   }
-  return bench(parsed.options, ['npm run bench', ...(argv.length > 0 ? ['--'] : []), ...argv].join(' '));
+  return bench(parsed.options, repeatCommand(argv));
 }
 
 async function bench(options: Options, command: string): Promise<number> {

@@ -18,3 +18,17 @@ export function updateReadme(readme: string, section: string): string {
 export function readmeSection(results: Results, command: string): string {
   return `${renderMarkdown(summaryTable(results))}\n\n${describeRun(results)}\nRepeat it with \`${command}\`.`;
 }
+
+/** Options that say where results go, not what is measured: they do not belong into a README. */
+const OUTPUT_FLAGS = ['--update-readme', '--keep'];
+const OUTPUT_FILES = ['--json'];
+
+/** The command that repeats the measurement of this command line, without its output files. */
+export function repeatCommand(argv: readonly string[]): string {
+  const kept = argv.filter(
+    (argument, index) =>
+      !OUTPUT_FLAGS.includes(argument) &&
+      !OUTPUT_FILES.some((name) => argument === name || argument.startsWith(`${name}=`) || argv[index - 1] === name),
+  );
+  return kept.length === 0 ? 'npm run bench' : `npm run bench -- ${kept.join(' ')}`;
+}

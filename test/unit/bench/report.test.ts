@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BARS, judge } from '../../../bench/report/bars.ts';
 import { formatCount, formatFigure, formatPercent, formatRatio } from '../../../bench/report/figures.ts';
-import { readmeSection, updateReadme } from '../../../bench/report/readme.ts';
+import { readmeSection, repeatCommand, updateReadme } from '../../../bench/report/readme.ts';
 import { renderReport } from '../../../bench/report/report.ts';
 import { renderMarkdown, renderText } from '../../../bench/report/table.ts';
 import { type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
@@ -141,6 +141,14 @@ describe('the table in README', () => {
     '<!-- bench:start --><!-- bench:end --><!-- bench:end -->',
   ])('refuses the markers "%s"', (readme) => {
     expect(() => updateReadme(readme, 'new')).toThrow('README.md needs one');
+  });
+
+  it.each([
+    [[], 'npm run bench'],
+    [['--update-readme', '--json', '/tmp/x.json', '--keep'], 'npm run bench'],
+    [['--json=/tmp/x.json', '--rounds', '9', '--update-readme'], 'npm run bench -- --rounds 9'],
+  ])('repeats %j without naming a file of this machine', (argv, command) => {
+    expect(repeatCommand(argv)).toBe(command);
   });
 
   it('has one row per layer and size, the machine, the versions and the command', () => {
