@@ -1,5 +1,9 @@
+import type { ListenerSocket } from '../contract/messages.ts';
 import type { ListenerPlan } from '../contract/plan.ts';
+import { parseAddress } from '../core/address.ts';
+import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { NodeEngine } from '../engine/node-engine.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
 import type { ProtocolListener } from './protocol-listener.ts';
 
@@ -24,10 +28,16 @@ export class Listener {
     this.#protocol = protocol;
   }
 
-  /** Begins to accept. `fd` stays the caller's. Returns 0 or -errno. */
-  open(fd: number): number {
+  /** Begins to accept. The socket stays the supervisor's; where it could make none, the node engine binds its own. Returns 0 or -errno. */
+  async open(socket: ListenerSocket): Promise<number> {
+    const { engine } = this.#dispatcher;
     this.#dispatcher.bindListener(this.slot, this.#protocol);
-    return this.#dispatcher.engine.adoptListener(this.slot, fd);
+    if (socket.fd >= 0) return engine.adoptListener(this.slot, socket.fd);
+    invariant(engine.kind === 'node', 'the native engine needs a socket to adopt');
+    const address = parseAddress(socket.address);
+    invariant(typeof address !== 'string' && address.family !== 'name', 'a socket has a numeric address');
+    // Refused where the platform cannot share a port; there the proxy runs one shard.
+    return (engine as NodeEngine).listen(this.slot, address, process.platform === 'linux');
   }
 
   get plan(): ListenerPlan {

@@ -1,0 +1,109 @@
+import { constants } from 'node:os';
+import type { ListenerSocket, ShardSnapshot } from '../contract/messages.ts';
+import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import { Listener } from '../downstream/listener.ts';
+import type { ProtocolListener } from '../downstream/protocol-listener.ts';
+import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
+import type { ListenerContext } from '../upstream/listener-context.ts';
+
+/** What stands behind the sockets: a parameter, so that a test can put its own there. */
+export type MakeProtocolListener = (context: ListenerContext, plan: ListenerPlan) => ProtocolListener;
+
+/** The listeners of a shard, and those that a plan removed but whose work goes on. All methods write commands: the caller flushes. */
+export class ListenerSet {
+  readonly #context: ListenerContext;
+  readonly #make: MakeProtocolListener;
+  readonly #open = new Map<number, Listener>();
+  #leaving: ProtocolListener[] = [];
+  /** Every slot there ever was: connections outlive their listener. */
+  readonly #slots = new Set<number>();
+
+  constructor(context: ListenerContext, make: MakeProtocolListener) {
+    this.#context = context;
+    this.#make = make;
+  }
+
+  /** Carries out the plan; the ClusterSet has it already. Returns the listeners that are new, to be opened. */
+  apply(plan: Plan): readonly Listener[] {
+    const wanted = new Map(plan.listeners.map((listener) => [listener.slot, listener]));
+    for (const listener of [...this.#open.values()]) {
+      const next = wanted.get(listener.slot);
+      // A slot is reused by another listener only after it was free in a plan.
+      if (next === undefined) this.#close(listener);
+      else this.#update(listener, next);
+    }
+    this.#leaving = this.#leaving.filter((protocol) => protocol.activeCount > 0);
+    return plan.listeners.filter(({ slot }) => !this.#open.has(slot)).map((listener) => this.#add(listener));
+  }
+
+  closeAll(): void {
+    for (const listener of [...this.#open.values()]) this.#close(listener);
+  }
+
+  /** Returns how many exchanges and sessions that were. */
+  cutAll(): number {
+    return this.#protocols.reduce((count, protocol) => count + protocol.cutAll(), 0);
+  }
+
+  /** Exchanges and sessions in flight. */
+  get activeCount(): number {
+    return this.#protocols.reduce((count, protocol) => count + protocol.activeCount, 0);
+  }
+
+  /** Accepted connections that are open. */
+  get connections(): number {
+    const { counters } = this.#context.dispatcher.engine;
+    let connections = 0;
+    for (const slot of this.#slots) {
+      connections += counters[COUNTERS_LISTENER_OFFSET + slot * COUNTERS_PER_LISTENER + ListenerCounter.CONNECTIONS]!;
+    }
+    return connections;
+  }
+
+  rows(): ShardSnapshot['listeners'] {
+    return Array.from(this.#open.values(), ({ name, connections, bytesReceived, bytesSent }) => {
+      return { name, connections, bytesReceived, bytesSent };
+    });
+  }
+
+  get #protocols(): readonly ProtocolListener[] {
+    return [...Array.from(this.#open.values(), ({ protocol }) => protocol), ...this.#leaving];
+  }
+
+  #add(plan: ListenerPlan): Listener {
+    const listener = new Listener(plan, this.#make(this.#context, plan), this.#context.dispatcher);
+    this.#open.set(plan.slot, listener);
+    this.#slots.add(plan.slot);
+    return listener;
+  }
+
+  #update(listener: Listener, plan: ListenerPlan): void {
+    if (listener.plan.protocol === plan.protocol) {
+      listener.apply(plan);
+      return;
+    }
+    const before = listener.replaceProtocol(plan, this.#make(this.#context, plan));
+    before.closeIdle();
+    this.#leaving.push(before);
+  }
+
+  #close(listener: Listener): void {
+    listener.close();
+    this.#open.delete(listener.slot);
+    this.#leaving.push(listener.protocol);
+  }
+}
+
+/** Opens listeners on the sockets that came along. Returns the first that could not be, if any. */
+export async function openListeners(
+  listeners: readonly Listener[],
+  sockets: readonly ListenerSocket[],
+): Promise<{ listener: string; errno: number } | undefined> {
+  const socketsBySlot = new Map(sockets.map((socket) => [socket.slot, socket]));
+  for (const listener of listeners) {
+    const socket = socketsBySlot.get(listener.slot);
+    const status = socket === undefined ? -constants.errno.ENOTSOCK : await listener.open(socket);
+    if (status < 0) return { listener: listener.name, errno: -status };
+  }
+  return undefined;
+}

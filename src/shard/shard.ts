@@ -1,0 +1,173 @@
+/**
+ * The data plane of one thread: it wires listeners, corridors and clusters to one engine, carries out plans, and stays out of the way.
+ * Messages are handled between turns of the engine, so that a plan is swapped between two rounds, never within one.
+ */
+import { Board } from '../contract/board.ts';
+import type { FromShard, ListenerSocket, ShardSnapshot, ShardStart, ToShard } from '../contract/messages.ts';
+import type { Plan } from '../contract/plan.ts';
+import { invariant } from '../core/invariant.ts';
+import { Random } from '../core/random.ts';
+import { Dispatcher } from '../engine/dispatcher.ts';
+import type { Engine } from '../engine/engine.ts';
+import { Counter } from '../engine/protocol.ts';
+import { TrafficCounters } from '../observe/traffic-counters.ts';
+import { ClusterSet } from '../upstream/cluster-set.ts';
+import { Dialer } from '../upstream/dialer.ts';
+import { whenIdle } from './drain.ts';
+import { ListenerSet, type MakeProtocolListener, openListeners } from './listener-set.ts';
+import { crash, hang } from './test-faults.ts';
+
+/** What listeners get; only the shard may say that it drains. */
+interface ShardContext {
+  readonly dispatcher: Dispatcher;
+  readonly clusters: ClusterSet;
+  readonly dialer: Dialer;
+  readonly counters: TrafficCounters;
+  readonly shard: number;
+  draining: boolean;
+}
+
+export interface ShardOptions {
+  /** The shard closes it. */
+  readonly engine: Engine;
+  readonly start: ShardStart;
+  readonly post: (message: FromShard) => void;
+  readonly makeProtocolListener: MakeProtocolListener;
+  readonly random?: Random;
+}
+
+export class Shard {
+  /** Resolves when the shard has closed and holds nothing any more. */
+  readonly closed: Promise<void>;
+  readonly #engine: Engine;
+  readonly #start: ShardStart;
+  readonly #post: (message: FromShard) => void;
+  readonly #board: Board;
+  readonly #context: ShardContext;
+  readonly #listeners: ListenerSet;
+  readonly #onClosed: () => void;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #stopLooking = () => {};
+  #phase: 'accepting' | 'finishing' | 'closing' = 'accepting';
+
+  constructor({ engine, start, post, makeProtocolListener, random = unpredictable() }: ShardOptions) {
+    this.#engine = engine;
+    this.#start = start;
+    this.#post = post;
+    this.#board = Board.attach(start.board);
+    const dispatcher = new Dispatcher(engine);
+    this.#context = {
+      dispatcher,
+      clusters: new ClusterSet({ dispatcher, board: this.#board, shard: start.index }, random),
+      dialer: new Dialer(dispatcher),
+      counters: new TrafficCounters(),
+      shard: start.index,
+      draining: false,
+    };
+    this.#listeners = new ListenerSet(this.#context, makeProtocolListener);
+    let onClosed = () => {};
+    this.closed = new Promise((resolve) => {
+      onClosed = resolve;
+    });
+    this.#onClosed = () => onClosed();
+  }
+
+  /** Begins with the first plan. Ends with `ready` or `failed`. */
+  async open(): Promise<void> {
+    this.#context.dispatcher.start();
+    this.#beat();
+    this.#heartbeat = setInterval(() => this.#beat(), this.#start.heartbeatMs);
+    if (await this.#carryOut(this.#start.plan, this.#start.sockets)) this.#post({ type: 'ready' });
+  }
+
+  /** Never within a round of the engine. */
+  receive(message: ToShard): void {
+    switch (message.type) {
+      case 'apply':
+        this.#apply(message.plan, message.sockets);
+        return;
+      case 'drain':
+        this.#context.draining = true;
+        return;
+      case 'stop-accepting':
+        this.#stopAccepting();
+        return;
+      case 'close':
+        this.#close();
+        return;
+      case 'snapshot':
+        this.#post({ type: 'snapshot', request: message.request, snapshot: this.#snapshot() });
+        return;
+      case 'crash':
+        crash();
+        return;
+      case 'hang':
+        hang();
+        return;
+      default:
+        invariant(false, `unknown message ${JSON.stringify(message satisfies never)}`);
+    }
+  }
+
+  /** A shard that no longer accepts ends with the plan it has. */
+  async #apply(plan: Plan, sockets: readonly ListenerSocket[]): Promise<void> {
+    if (this.#phase !== 'accepting' || (await this.#carryOut(plan, sockets))) {
+      this.#post({ type: 'applied', version: plan.version });
+    }
+  }
+
+  /** Returns whether all listeners are open; if not, the supervisor was told. */
+  async #carryOut(plan: Plan, sockets: readonly ListenerSocket[]): Promise<boolean> {
+    this.#context.clusters.apply(plan);
+    const added = this.#listeners.apply(plan);
+    this.#context.dispatcher.commands.flush();
+    const failure = await openListeners(added, sockets);
+    if (failure !== undefined) this.#post({ type: 'failed', ...failure });
+    return failure === undefined;
+  }
+
+  #stopAccepting(): void {
+    if (this.#phase !== 'accepting') return;
+    this.#phase = 'finishing';
+    this.#context.draining = true;
+    this.#listeners.closeAll();
+    this.#context.dispatcher.commands.flush();
+    this.#stopLooking = whenIdle(
+      () => this.#listeners.activeCount === 0 && this.#listeners.connections === 0,
+      () => this.#post({ type: 'drained' }),
+    );
+  }
+
+  async #close(): Promise<void> {
+    if (this.#phase === 'closing') return;
+    this.#phase = 'closing';
+    clearInterval(this.#heartbeat);
+    this.#stopLooking();
+    const cut = this.#listeners.cutAll();
+    this.#listeners.closeAll();
+    this.#context.clusters.close();
+    this.#context.dispatcher.commands.flush();
+    await this.#engine.close();
+    this.#post({ type: 'closed', cut });
+    this.#onClosed();
+  }
+
+  #beat(): void {
+    this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
+  }
+
+  #snapshot(): ShardSnapshot {
+    return {
+      index: this.#start.index,
+      connections: this.#engine.counters[Counter.CONNECTIONS_OPEN]!,
+      listeners: this.#listeners.rows(),
+      requests: this.#context.counters.requests(),
+      sessions: this.#context.counters.sessions(),
+    };
+  }
+}
+
+/** No two shards, and no two runs of one, choose alike. */
+function unpredictable(): Random {
+  return new Random(Math.floor(Math.random() * 2 ** 32));
+}
