@@ -1,0 +1,87 @@
+import type { z } from 'zod';
+import type {
+  ClusterConfig,
+  Config,
+  HttpListenerConfig,
+  ListenerConfig,
+  RouteConfig,
+  TcpListenerConfig,
+} from './config.ts';
+import { ENDPOINT_WEIGHT, ROUTE_TIMEOUT_MS } from './defaults.ts';
+import type { configSchema } from './schema.ts';
+import type { clusterSchema } from './schema-cluster.ts';
+import type { httpListenerSchema, listenerSchema, routeSchema, tcpListenerSchema } from './schema-listener.ts';
+
+type Parsed<Schema extends z.ZodType> = z.output<Schema>;
+
+/** Gives a checked configuration the shape that the rest of the proxy reads. Deeply frozen; shares nothing with the input. */
+export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
+  return deepFreeze({
+    shards: parsed.shards,
+    engine: parsed.engine,
+    admin: typeof parsed.admin === 'object' ? { address: parsed.admin.address } : ('off' as const),
+    drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },
+    listeners: Object.entries(parsed.listeners).map(([name, listener]) => buildListener(name, listener)),
+    clusters: Object.entries(parsed.clusters).map(([name, cluster]) => buildCluster(name, cluster)),
+  });
+}
+
+function buildListener(name: string, listener: Parsed<typeof listenerSchema>): ListenerConfig {
+  return listener.protocol === 'tcp' ? buildTcpListener(name, listener) : buildHttpListener(name, listener);
+}
+
+function buildTcpListener(name: string, listener: Parsed<typeof tcpListenerSchema>): TcpListenerConfig {
+  const { address, cluster, timeouts } = listener;
+  return { name, address, protocol: 'tcp', cluster, timeouts: { idleMs: timeouts.idle } };
+}
+
+function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSchema>): HttpListenerConfig {
+  const { address, timeouts, limits } = listener;
+  return {
+    name,
+    address,
+    protocol: 'http',
+    routes: listener.routes?.map(buildRoute) ?? [catchAll(listener.cluster!)],
+    timeouts: { headMs: timeouts.head, bodyMs: timeouts.body, idleMs: timeouts.idle },
+    limits: {
+      headMaxBytes: limits.head,
+      headersMaxCount: limits.headers,
+      lineMaxBytes: Math.min(limits.line, limits.head),
+      bodyMaxBytes: limits.body,
+    },
+  };
+}
+
+function catchAll(cluster: string): RouteConfig {
+  return { name: 'default', match: {}, cluster, timeoutMs: ROUTE_TIMEOUT_MS.usual };
+}
+
+function buildRoute(route: Parsed<typeof routeSchema>, index: number): RouteConfig {
+  const { hosts, path } = route.match;
+  return {
+    name: route.name ?? `routes[${index}]`,
+    match: { hosts: hosts && [...new Set(hosts)], path },
+    cluster: route.cluster,
+    timeoutMs: route.timeout,
+  };
+}
+
+function buildCluster(name: string, cluster: Parsed<typeof clusterSchema>): ClusterConfig {
+  return {
+    name,
+    policy: cluster.policy,
+    endpoints: cluster.endpoints.map((endpoint) =>
+      'weight' in endpoint
+        ? { ...endpoint.address, weight: endpoint.weight }
+        : { ...endpoint, weight: ENDPOINT_WEIGHT.usual },
+    ),
+    timeouts: { connectMs: cluster.timeouts.connect, idleMs: cluster.timeouts.idle },
+  };
+}
+
+/** The configuration is a tree that we have just built: no cycles, and nobody else's objects. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,81 @@
+import type { z } from 'zod';
+import type { EndpointAddress, SocketAddress } from '../core/address.ts';
+import type { configSchema } from './schema.ts';
+import type { POLICIES } from './schema-cluster.ts';
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** What a user writes: texts with units, defaults left out. */
+export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>;
+
+/**
+ * What the rest of the proxy reads: checked, every default filled in, numbers in the unit of their name, deeply frozen. Listeners, clusters
+ * and routes are in the order of the file. Every `cluster` names one of `clusters`.
+ */
+export interface Config {
+  readonly shards: 'auto' | number;
+  readonly engine: 'auto' | 'native' | 'node';
+  readonly admin: 'off' | { readonly address: SocketAddress };
+  readonly drain: { readonly graceMs: number; readonly deadlineMs: number };
+  readonly listeners: readonly ListenerConfig[];
+  readonly clusters: readonly ClusterConfig[];
+}
+
+export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;
+
+export interface TcpListenerConfig {
+  readonly name: string;
+  readonly address: SocketAddress;
+  readonly protocol: 'tcp';
+  readonly cluster: string;
+  readonly timeouts: { readonly idleMs: number };
+}
+
+export interface HttpListenerConfig {
+  readonly name: string;
+  readonly address: SocketAddress;
+  readonly protocol: 'http';
+  /** At least one; `cluster: NAME` has become one route that matches everything. */
+  readonly routes: readonly RouteConfig[];
+  readonly timeouts: { readonly headMs: number; readonly bodyMs: number; readonly idleMs: number };
+  readonly limits: {
+    readonly headMaxBytes: number;
+    readonly headersMaxCount: number;
+    /** At most `headMaxBytes`. */
+    readonly lineMaxBytes: number;
+    /** Absent: no limit. */
+    readonly bodyMaxBytes?: number | undefined;
+  };
+}
+
+export interface RouteConfig {
+  /** As written, or its place (`routes[0]`), or `default` for the route that `cluster: NAME` has become. Unique in its listener. */
+  readonly name: string;
+  /** Absent parts match everything. */
+  readonly match: {
+    /** Lower case, each once: `a.b` or `*.a.b` (one or more labels before `.a.b`). */
+    readonly hosts?: readonly string[] | undefined;
+    /** In normal form: `/a` exact; `/a/*` this path and everything below. */
+    readonly path?: string | undefined;
+  };
+  readonly cluster: string;
+  readonly timeoutMs: number;
+}
+
+export type PolicyConfig = (typeof POLICIES)[number];
+
+export interface ClusterConfig {
+  readonly name: string;
+  readonly policy: PolicyConfig;
+  /** At least one; no address twice. */
+  readonly endpoints: readonly EndpointConfig[];
+  readonly timeouts: { readonly connectMs: number; readonly idleMs: number };
+}
+
+export interface EndpointConfig {
+  /** As written. */
+  readonly name: string;
+  /** A host name is still to be resolved. */
+  readonly address: EndpointAddress;
+  readonly weight: number;
+}

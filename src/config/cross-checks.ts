@@ -1,0 +1,149 @@
+/** What one value alone cannot tell: references, duplicates, things that exclude each other. Runs on whatever could be read. */
+import { formatAddress } from '../core/address.ts';
+import { addressesOverlap } from './address-text.ts';
+import { ENDPOINTS_MAX_COUNT, LISTENERS_MAX_COUNT } from './defaults.ts';
+import { nearest } from './nearest.ts';
+import { error, type Finding, formatPath, type Path, warning } from './problem.ts';
+import { quote } from './quote.ts';
+import { checkRoutes } from './route-checks.ts';
+import type { ClusterSketch, ListenerSketch, Sketch } from './sketch.ts';
+
+/** Names shown where no close one was found. */
+const NAMES_SHOWN_MAX_COUNT = 10;
+
+export function crossCheck(sketch: Sketch): Finding[] {
+  const listeners = sketch.listeners ?? [];
+  const clusters = sketch.clusters ?? [];
+  return [
+    ...checkCounts(sketch),
+    ...checkNames([...listeners, ...clusters]),
+    ...listeners.flatMap(checkTarget),
+    ...checkReferences(listeners, sketch.clusters),
+    ...listeners.flatMap((listener) => checkRoutes(listener.routes)),
+    ...checkListenerAddresses(listeners),
+    ...checkAdmin(sketch),
+    ...clusters.flatMap(checkEndpoints),
+  ];
+}
+
+function checkCounts({ listeners, clusters }: Sketch): Finding[] {
+  const findings: Finding[] = [];
+  if (listeners?.length === 0) {
+    findings.push(
+      error(['listeners'], 'there is no listener', 'add one, as in `web: { address: 0.0.0.0:8080, cluster: NAME }`'),
+    );
+  }
+  if (clusters?.length === 0) {
+    findings.push(error(['clusters'], 'there is no cluster', 'add one, as in `site: { endpoints: [10.0.0.1:9000] }`'));
+  }
+  if ((listeners?.length ?? 0) > LISTENERS_MAX_COUNT) {
+    findings.push(error(['listeners'], 'there are too many listeners', `keep to ${LISTENERS_MAX_COUNT}`));
+  }
+  const endpoints = (clusters ?? []).reduce((count, cluster) => count + cluster.endpoints.length, 0);
+  if (endpoints > ENDPOINTS_MAX_COUNT) {
+    findings.push(error(['clusters'], `there are ${endpoints} endpoints`, `keep to ${ENDPOINTS_MAX_COUNT} in all`));
+  }
+  return findings;
+}
+
+/** Records skip this one key (it would reach the prototype), so that the schema cannot refuse it. */
+function checkNames(named: readonly { path: Path; name: string }[]): Finding[] {
+  return named
+    .filter(({ name }) => name === '__proto__')
+    .map(({ path }) => ({ ...error(path, '"__proto__" is not a name', 'choose another name'), atKey: true }));
+}
+
+/** An http listener leads to routes or to one cluster. (That a tcp listener has one cluster is the schema's.) */
+function checkTarget({ isHttp, hasCluster, hasRoutes, path }: ListenerSketch): Finding[] {
+  if (!isHttp || hasCluster !== hasRoutes) return [];
+  if (!hasRoutes) return [error(path, 'this listener leads nowhere', 'add `routes`, or `cluster` for all requests')];
+  const remedy = 'keep one of them; a route without `match` takes every request that no other route takes';
+  return [error([...path, 'cluster'], '`cluster` and `routes` exclude each other', remedy)];
+}
+
+function checkReferences(
+  listeners: readonly ListenerSketch[],
+  clusters: readonly ClusterSketch[] | undefined,
+): Finding[] {
+  // Without clusters every reference would be wrong: one problem says it all.
+  if (clusters === undefined || clusters.length === 0) return [];
+  const names = new Set(clusters.map((cluster) => cluster.name));
+  const used = new Set<string>();
+  const findings: Finding[] = [];
+  for (const { path, cluster } of listeners.flatMap((listener) => [listener, ...listener.routes])) {
+    if (cluster === undefined) continue;
+    used.add(cluster);
+    if (!names.has(cluster)) findings.push(unknownCluster([...path, 'cluster'], cluster, [...names]));
+  }
+  for (const { name, path } of clusters) {
+    if (used.has(name)) continue;
+    findings.push({
+      ...warning(path, 'no listener leads to this cluster', 'use it in a route, or remove it'),
+      atKey: true,
+    });
+  }
+  return findings;
+}
+
+function unknownCluster(path: Path, written: string, names: readonly string[]): Finding {
+  const close = nearest(written, names);
+  const shown = names.slice(0, NAMES_SHOWN_MAX_COUNT).join(', ');
+  const rest = names.length > NAMES_SHOWN_MAX_COUNT ? ` and ${names.length - NAMES_SHOWN_MAX_COUNT} more` : '';
+  const remedy = close === undefined ? `add it, or write one of: ${shown}${rest}` : `did you mean ${quote(close)}?`;
+  return error(path, `there is no cluster ${quote(written)}`, remedy);
+}
+
+function checkListenerAddresses(listeners: readonly ListenerSketch[]): Finding[] {
+  const findings: Finding[] = [];
+  for (const [index, { address, path }] of listeners.entries()) {
+    if (address === undefined) continue;
+    const other = listeners
+      .slice(0, index)
+      .find((before) => before.address && addressesOverlap(before.address, address));
+    if (other?.address === undefined) continue;
+    const text = formatAddress(address);
+    if (formatAddress(other.address) === text) {
+      const cause = `${text} is already the address of ${formatPath(other.path)}`;
+      findings.push(error([...path, 'address'], cause, 'give each listener an address of its own'));
+    } else {
+      const cause = `${text} and ${formatAddress(other.address)} of ${formatPath(other.path)} overlap: the more specific one gets the connections`;
+      findings.push(warning([...path, 'address'], cause, 'change one of them if that is not intended'));
+    }
+  }
+  return findings;
+}
+
+function checkAdmin({ admin, listeners }: Sketch): Finding[] {
+  if (admin === undefined) return [];
+  const text = formatAddress(admin);
+  const findings = (listeners ?? [])
+    .filter(({ address }) => address !== undefined && addressesOverlap(address, admin))
+    .map(({ path }) =>
+      error(
+        [...path, 'address'],
+        `the admin API already answers on ${text}`,
+        'choose another port here, or set `admin.address`, or `admin: off`',
+      ),
+    );
+  const isLocal = admin.family === 'unix' || admin.host.startsWith('127.') || admin.host === '::1';
+  if (isLocal) return findings;
+  const cause = `the admin API has no authentication, and ${text} may be reached from other machines`;
+  return [
+    ...findings,
+    warning(['admin', 'address'], cause, 'write 127.0.0.1:9947, or see to it that a firewall guards it'),
+  ];
+}
+
+function checkEndpoints({ endpoints }: ClusterSketch): Finding[] {
+  const seen = new Map<string, Path>();
+  const findings: Finding[] = [];
+  for (const { key, path } of endpoints) {
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, path);
+    else
+      findings.push(
+        error(path, `${key} is already ${formatPath(first)}`, 'write it once; `weight` gives it a larger share'),
+      );
+  }
+  return findings;
+}

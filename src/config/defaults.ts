@@ -1,0 +1,86 @@
+/**
+ * Every default and every range of the configuration, with the reason. The schema, its JSON Schema and the reference in
+ * docs/configuration.md take their numbers from here.
+ */
+
+/** A number that an operator may set: what holds if it is not set, and the smallest and largest that is accepted. */
+export interface Range {
+  readonly usual: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+// The proxy.
+
+/** Threads. A shard costs some MiB, and more shards than cores only add switches; 256 is more cores than most machines have. */
+export const SHARDS_COUNT = { min: 1, max: 256 } as const;
+/** Loopback: the admin API has no authentication of its own. */
+export const ADMIN_ADDRESS = '127.0.0.1:9947';
+/** Time for a load balancer in front of us to see that readyz has turned; its usual probe interval is 1 s and more. */
+export const DRAIN_GRACE_MS: Range = { usual: 1 * SECOND_MS, min: 0, max: 10 * MINUTE_MS };
+/** As the deregistration delay of AWS target groups: 300 s, at most an hour. */
+export const DRAIN_DEADLINE_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1 * HOUR_MS };
+
+// A listener.
+
+/** For the whole head of a request, not per byte, so that a client that drips bytes gains nothing (slowloris). */
+export const HTTP_HEAD_TIMEOUT_MS: Range = { usual: 10 * SECOND_MS, min: 1, max: 10 * MINUTE_MS };
+/** Between two bytes of a body. A whole body may take as long as it needs. */
+export const HTTP_BODY_TIMEOUT_MS: Range = { usual: 30 * SECOND_MS, min: 1, max: 1 * HOUR_MS };
+/** Between two requests of a connection, as AWS ALB. An idle connection owns no buffer, so this may be long. */
+export const HTTP_IDLE_TIMEOUT_MS: Range = { usual: 60 * SECOND_MS, min: 1, max: 24 * HOUR_MS };
+/** As Envoy. Databases keep connections quiet for long; a week at most keeps the number in 31 bits. */
+export const TCP_IDLE_TIMEOUT_MS: Range = { usual: 1 * HOUR_MS, min: 1, max: 168 * HOUR_MS };
+
+/** As AWS ALB. At most what the engine holds for one connection. */
+export const HEAD_MAX_BYTES: Range = { usual: 64 * KIB, min: 1 * KIB, max: 256 * KIB };
+/** As Envoy. */
+export const HEADERS_MAX_COUNT: Range = { usual: 100, min: 1, max: 1_000 };
+/** One line of a head: request line or header field. Never more than the head. */
+export const LINE_MAX_BYTES: Range = { usual: 16 * KIB, min: 128, max: 256 * KIB };
+/** No default: bodies stream, and memory does not grow with them. */
+export const BODY_MAX_BYTES = { min: 0, max: 1024 * GIB } as const;
+
+// A route.
+
+/** Until the head of the response, retries included; as nginx and AWS ALB. Envoy's 15 s surprises people. */
+export const ROUTE_TIMEOUT_MS: Range = { usual: 60 * SECOND_MS, min: 1, max: 24 * HOUR_MS };
+
+// A cluster.
+
+/** Two random choices and the one with less in flight: close to ideal, and no endpoint is ever mobbed (Mitzenmacher 2001). */
+export const POLICY = 'least-request';
+/** As Envoy. */
+export const CONNECT_TIMEOUT_MS: Range = { usual: 5 * SECOND_MS, min: 1, max: 10 * MINUTE_MS };
+/** Node's HTTP servers close idle connections after 5 s: to be first avoids a request sent into a closing connection. */
+export const POOL_IDLE_TIMEOUT_MS: Range = { usual: 4 * SECOND_MS, min: 1, max: 1 * HOUR_MS };
+/** Relative share of an endpoint. */
+export const ENDPOINT_WEIGHT: Range = { usual: 1, min: 1, max: 1_000 };
+
+// Limits of the configuration itself: whoever writes it is trusted, but a mistake should not eat the machine.
+
+/** 10,000 routes are about 1 MiB. */
+export const CONFIG_FILE_MAX_BYTES = 4 * MIB;
+/** The schema nests 7 deep. The YAML composer recurses, so that depth is also a matter of stack. */
+export const CONFIG_NESTING_MAX = 64;
+/** Aliases that one document may expand to, counted with those inside of anchors. Stops alias bombs. */
+export const CONFIG_ALIASES_MAX_COUNT = 1_000;
+/** A module that computes its configuration may wait for a network, but not forever. */
+export const CONFIG_MODULE_TIMEOUT_MS = 30 * SECOND_MS;
+/** After the first few, syntax errors are mostly echoes of the first. */
+export const SYNTAX_PROBLEMS_MAX_COUNT = 10;
+/** Each listener costs a socket per shard. */
+export const LISTENERS_MAX_COUNT = 256;
+/** Endpoints over all clusters: the slots of the shared board. */
+export const ENDPOINTS_MAX_COUNT = 16_384;
+/** Names appear in URLs, metrics and log lines. */
+export const NAME_MAX_LENGTH = 64;
+/** A pattern longer than any request line in practice is a mistake. */
+export const PATH_PATTERN_MAX_LENGTH = 4_096;

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { readEndpointAddress } from './address-text.ts';
+import * as defaults from './defaults.ts';
+import { duration, readText, wholeNumber } from './schema-values.ts';
+
+/** How a cluster picks an endpoint. */
+export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
+
+/** The text is kept beside what it means: people look for what they wrote. */
+function readEndpoint(text: string) {
+  const reading = readEndpointAddress(text);
+  return 'value' in reading ? { value: { name: text, address: reading.value } } : reading;
+}
+
+const address = readText(readEndpoint).describe(
+  'host:port, [v6]:port or unix:/path. A host name is resolved, and again from time to time.',
+);
+
+const endpoint = z.union([
+  address,
+  z.strictObject({
+    address,
+    weight: wholeNumber(defaults.ENDPOINT_WEIGHT)
+      .prefault(defaults.ENDPOINT_WEIGHT.usual)
+      .describe('Share of this endpoint, relative to the others.'),
+  }),
+]);
+
+export const clusterSchema = z.strictObject({
+  policy: z
+    .enum(POLICIES)
+    .prefault(defaults.POLICY)
+    .describe(
+      'How an endpoint is picked. `least-request`: the less busy of two random ones. `source-hash`: by client address, remapped when ' +
+        'endpoints change. `maglev`: by client address, hardly remapped.',
+    ),
+  endpoints: z.array(endpoint).min(1).describe('The addresses that answer for this cluster, interchangeable.'),
+  timeouts: z
+    .strictObject({
+      connect: duration(defaults.CONNECT_TIMEOUT_MS, 'For a connection to an endpoint to be established.'),
+      idle: duration(
+        defaults.POOL_IDLE_TIMEOUT_MS,
+        'How long an unused connection to an endpoint is kept for the next request.',
+      ),
+    })
+    .prefault({})
+    .describe('How long an endpoint may keep us waiting, and how long we keep its connections.'),
+});

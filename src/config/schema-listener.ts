@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { readListenAddress } from './address-text.ts';
+import * as defaults from './defaults.ts';
+import { readHostPattern } from './host-pattern.ts';
+import { readPathPattern } from './path-pattern.ts';
+import { duration, name, optionalSize, readText, size, wholeNumber } from './schema-values.ts';
+
+const address = readText(readListenAddress).describe(
+  'Where to accept: host:port, [v6]:port or unix:/path. Port 0 lets the kernel choose.',
+);
+const clusterName = z.string();
+
+const match = z
+  .strictObject({
+    hosts: z
+      .array(readText(readHostPattern))
+      .min(1)
+      .optional()
+      .describe(
+        'Any of these hosts: `a.b`, or `*.a.b` for one or more labels before `.a.b`. Case and port are ignored.',
+      ),
+    path: readText(readPathPattern)
+      .optional()
+      .describe('`/a`: exactly this path. `/a/*`: this path and everything below it.'),
+  })
+  .prefault({})
+  .describe('What a request must have. What is left out matches everything.');
+
+export const routeSchema = z.strictObject({
+  name: name()
+    .optional()
+    .describe('Shown in metrics and logs, unique within the listener. Left out: its place, as in `routes[0]`.'),
+  match,
+  cluster: clusterName.describe('Name of the cluster that answers.'),
+  timeout: duration(defaults.ROUTE_TIMEOUT_MS, 'Until the head of the response has come, then 504.'),
+});
+
+const httpTimeouts = z
+  .strictObject({
+    head: duration(defaults.HTTP_HEAD_TIMEOUT_MS, 'For the whole head of a request, then 408.'),
+    body: duration(defaults.HTTP_BODY_TIMEOUT_MS, 'Between two bytes of a body.'),
+    idle: duration(defaults.HTTP_IDLE_TIMEOUT_MS, 'Between two requests of a connection.'),
+  })
+  .prefault({})
+  .describe('How long a downstream connection may keep us waiting.');
+
+const limits = z
+  .strictObject({
+    head: size(defaults.HEAD_MAX_BYTES, 'The whole head of a request, beyond it 431.'),
+    headers: wholeNumber(defaults.HEADERS_MAX_COUNT)
+      .prefault(defaults.HEADERS_MAX_COUNT.usual)
+      .describe('Header fields of a request, beyond it 431.'),
+    line: size(
+      defaults.LINE_MAX_BYTES,
+      'The request line (beyond it 414) or one header field (431). Never more than `head`.',
+    ),
+    body: optionalSize(
+      defaults.BODY_MAX_BYTES,
+      'The body of a request, beyond it 413. Left out: no limit, bodies stream.',
+    ),
+  })
+  .prefault({})
+  .describe('How large a request may be.');
+
+export const httpListenerSchema = z.strictObject({
+  address,
+  protocol: z
+    .literal('http')
+    .optional()
+    .describe('`http` (the default): requests are routed. `tcp`: bytes are passed on.'),
+  routes: z
+    .array(routeSchema)
+    .min(1)
+    .optional()
+    .describe('Which request goes to which cluster. The most specific match wins, not the first.'),
+  cluster: clusterName.optional().describe('Instead of `routes`: every request goes to this cluster.'),
+  timeouts: httpTimeouts,
+  limits,
+});
+
+export const tcpListenerSchema = z.strictObject({
+  address,
+  protocol: z.literal('tcp').describe('`tcp`: bytes are passed on. `http`: requests are routed.'),
+  cluster: clusterName.describe('Name of the cluster that connections are passed on to.'),
+  timeouts: z
+    .strictObject({ idle: duration(defaults.TCP_IDLE_TIMEOUT_MS, 'Without a byte in either direction.') })
+    .prefault({})
+    .describe('How long a session may be silent.'),
+});
+
+export const listenerSchema = z.discriminatedUnion('protocol', [httpListenerSchema, tcpListenerSchema]);

@@ -1,0 +1,60 @@
+/**
+ * The one schema of the configuration: it checks what a user wrote, fills in the defaults, and is published as JSON Schema for editors.
+ * What one value alone cannot tell (references, duplicates) is in cross-checks.ts.
+ */
+import { z } from 'zod';
+import { readListenAddress } from './address-text.ts';
+import * as defaults from './defaults.ts';
+import { formatDuration } from './duration.ts';
+import { clusterSchema } from './schema-cluster.ts';
+import { listenerSchema } from './schema-listener.ts';
+import { duration, joinFault, name, readText, wholeNumber } from './schema-values.ts';
+
+const admin = z
+  .union([
+    z.literal('off'),
+    z.literal(false),
+    z.strictObject({
+      address: readText(readListenAddress)
+        .prefault(defaults.ADMIN_ADDRESS)
+        .describe('Where the admin API answers: host:port, [v6]:port or unix:/path. It has no authentication.'),
+    }),
+  ])
+  .prefault({})
+  .describe('The admin API: health, metrics, status. `off` or `false` disables it.');
+
+const drain = z
+  .strictObject({
+    grace: duration(
+      defaults.DRAIN_GRACE_MS,
+      'How long listeners still accept after SIGTERM, while /readyz already says 503.',
+    ),
+    deadline: duration(defaults.DRAIN_DEADLINE_MS, 'From SIGTERM on: what is left then is cut.'),
+  })
+  .check((context) => {
+    const { grace: graceMs, deadline: deadlineMs } = context.value;
+    if (graceMs <= deadlineMs) return;
+    const cause = `the grace of ${formatDuration(graceMs)} is longer than the deadline of ${formatDuration(deadlineMs)}`;
+    const message = joinFault({ cause, remedy: 'write a grace that ends before the deadline' });
+    context.issues.push({ code: 'custom', path: ['grace'], message, input: context.value });
+  })
+  .prefault({})
+  .describe('How the proxy ends.');
+
+export const configSchema = z.strictObject({
+  $schema: z.string().optional().describe('For editors: where this JSON Schema is. Otherwise ignored.'),
+  shards: z
+    .union([z.literal('auto'), wholeNumber(defaults.SHARDS_COUNT)])
+    .prefault('auto')
+    .describe('Threads that carry traffic. `auto`: one per available core.'),
+  engine: z
+    .enum(['auto', 'native', 'node'])
+    .prefault('auto')
+    .describe(
+      '`native`: the C++ engine, Linux only. `node`: plain Node.js, slower. `auto`: native where it can be loaded.',
+    ),
+  admin,
+  drain,
+  listeners: z.record(name(), listenerSchema).describe('Addresses to accept connections on, by name.'),
+  clusters: z.record(name(), clusterSchema).describe('Groups of interchangeable endpoints, by name.'),
+});

@@ -1,0 +1,37 @@
+import { buildConfig } from './build-config.ts';
+import type { Config } from './config.ts';
+import { crossCheck } from './cross-checks.ts';
+import { type Finding, formatPath, type Problem } from './problem.ts';
+import { checkSchema } from './schema-findings.ts';
+import { sketch } from './sketch.ts';
+
+/** A configuration that may be used, or everything that is wrong with it. Warnings come either way. */
+export type ConfigResult =
+  | { readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly config?: undefined; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] };
+
+/** Says which line a finding is on; undefined where the source has no lines. */
+export type Locate = (finding: Finding) => { readonly line: number; readonly column: number } | undefined;
+
+/**
+ * Checks a configuration given as an object (or anything else: it never throws), and fills in the defaults. Reports all problems at once,
+ * in the order of the file where there is one.
+ */
+export function validateConfig(input: unknown, locate: Locate = () => undefined): ConfigResult {
+  const { parsed, findings } = checkSchema(input);
+  const all = [...findings, ...crossCheck(sketch(input))].map((finding) => toProblem(finding, locate)).sort(byPlace);
+  const problems = all.filter((problem) => problem.severity === 'error');
+  const warnings = all.filter((problem) => problem.severity === 'warning');
+  return parsed === undefined || problems.length > 0
+    ? { problems, warnings }
+    : { config: buildConfig(parsed), warnings };
+}
+
+export function toProblem(finding: Finding, locate: Locate): Problem {
+  const { severity, path, cause, remedy } = finding;
+  return { severity, path: formatPath(path), ...locate(finding), message: cause, remedy };
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}

@@ -1,0 +1,348 @@
+import { describe, expect, test } from 'vitest';
+import type { Config, ConfigInput } from '../../../src/config/config.ts';
+import { ENDPOINTS_MAX_COUNT } from '../../../src/config/defaults.ts';
+import { POLICIES } from '../../../src/config/schema-cluster.ts';
+import { validateConfig } from '../../../src/config/validate-config.ts';
+import { ENDPOINT_SLOTS_MAX } from '../../../src/contract/board.ts';
+import { POLICIES as PLAN_POLICIES } from '../../../src/contract/plan.ts';
+
+const clusters = { site: { endpoints: ['10.0.0.1:9000'] } };
+const MINIMAL = { listeners: { web: { address: '127.0.0.1:8080', cluster: 'site' } }, clusters } satisfies ConfigInput;
+
+function accepted(input: unknown): Config {
+  const result = validateConfig(input);
+  if (result.config === undefined) throw new Error(JSON.stringify(result.problems, null, 1));
+  return result.config;
+}
+
+function problemsOf(input: unknown): string[] {
+  const result = validateConfig(input);
+  return result.config === undefined ? result.problems.map((problem) => `${problem.path}: ${problem.message}`) : [];
+}
+
+function warningsOf(input: unknown): string[] {
+  return validateConfig(input).warnings.map((problem) => `${problem.path}: ${problem.message}`);
+}
+
+/** A configuration whose one http listener has these routes. */
+function withRoutes(...routes: unknown[]): unknown {
+  return { listeners: { web: { address: '127.0.0.1:8080', routes } }, clusters };
+}
+
+describe('what a configuration becomes', () => {
+  test('every default is filled in, with its unit in the name', () => {
+    expect(accepted(MINIMAL)).toEqual({
+      shards: 'auto',
+      engine: 'auto',
+      admin: { address: { family: 4, host: '127.0.0.1', port: 9947 } },
+      drain: { graceMs: 1_000, deadlineMs: 300_000 },
+      listeners: [
+        {
+          name: 'web',
+          address: { family: 4, host: '127.0.0.1', port: 8080 },
+          protocol: 'http',
+          routes: [{ name: 'default', match: {}, cluster: 'site', timeoutMs: 60_000 }],
+          timeouts: { headMs: 10_000, bodyMs: 30_000, idleMs: 60_000 },
+          limits: { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 },
+        },
+      ],
+      clusters: [
+        {
+          name: 'site',
+          policy: 'least-request',
+          endpoints: [{ name: '10.0.0.1:9000', address: { family: 4, host: '10.0.0.1', port: 9000 }, weight: 1 }],
+          timeouts: { connectMs: 5_000, idleMs: 4_000 },
+        },
+      ],
+    });
+  });
+
+  test('every option has its effect', () => {
+    const config = accepted({
+      $schema: './fourseven.schema.json',
+      shards: 3,
+      engine: 'node',
+      admin: { address: 'unix:/run/admin.sock' },
+      drain: { grace: '0s', deadline: '0s' },
+      listeners: {
+        web: {
+          address: '[::1]:0',
+          protocol: 'http',
+          routes: [
+            { name: 'api', match: { hosts: ['A.b.', '*.A.b', 'a.B'], path: '/v1/*' }, cluster: 'db', timeout: '15s' },
+            { cluster: 'db' },
+          ],
+          timeouts: { head: '1s', body: '2s', idle: '3s' },
+          limits: { head: '8KiB', headers: 10, line: '4KiB', body: 1_000 },
+        },
+        raw: { address: 'unix:/run/raw.sock', protocol: 'tcp', cluster: 'db', timeouts: { idle: '5m' } },
+      },
+      clusters: {
+        db: {
+          policy: 'maglev',
+          endpoints: [{ address: 'DB.internal:5432', weight: 7 }],
+          timeouts: { connect: '1ms', idle: '1h' },
+        },
+      },
+    });
+    expect(config).toEqual({
+      shards: 3,
+      engine: 'node',
+      admin: { address: { family: 'unix', path: '/run/admin.sock' } },
+      drain: { graceMs: 0, deadlineMs: 0 },
+      listeners: [
+        {
+          name: 'web',
+          address: { family: 6, host: '::1', port: 0 },
+          protocol: 'http',
+          routes: [
+            { name: 'api', match: { hosts: ['a.b', '*.a.b'], path: '/v1/*' }, cluster: 'db', timeoutMs: 15_000 },
+            { name: 'routes[1]', match: {}, cluster: 'db', timeoutMs: 60_000 },
+          ],
+          timeouts: { headMs: 1_000, bodyMs: 2_000, idleMs: 3_000 },
+          limits: { headMaxBytes: 8_192, headersMaxCount: 10, lineMaxBytes: 4_096, bodyMaxBytes: 1_000 },
+        },
+        {
+          name: 'raw',
+          address: { family: 'unix', path: '/run/raw.sock' },
+          protocol: 'tcp',
+          cluster: 'db',
+          timeouts: { idleMs: 300_000 },
+        },
+      ],
+      clusters: [
+        {
+          name: 'db',
+          policy: 'maglev',
+          endpoints: [
+            { name: 'DB.internal:5432', address: { family: 'name', host: 'db.internal', port: 5432 }, weight: 7 },
+          ],
+          timeouts: { connectMs: 1, idleMs: 3_600_000 },
+        },
+      ],
+    });
+  });
+
+  test.each(['off', false])('admin: %s disables the admin API', (admin) => {
+    expect(accepted({ ...MINIMAL, admin }).admin).toBe('off');
+  });
+
+  test('a line is never longer than the head', () => {
+    const web = { ...MINIMAL.listeners.web, limits: { head: '2KiB' } };
+    expect(accepted({ listeners: { web }, clusters }).listeners[0]).toMatchObject({ limits: { lineMaxBytes: 2_048 } });
+  });
+
+  test('it is frozen to the ground, and the input is left alone', () => {
+    const input = structuredClone(MINIMAL);
+    const config = accepted(input);
+    expect(unfrozen(config)).toEqual([]);
+    expect(input).toEqual(MINIMAL);
+    expect(Object.isFrozen(input.clusters)).toBe(false);
+  });
+
+  test('names that objects inherit are names like others', () => {
+    const input = {
+      listeners: { toString: MINIMAL.listeners.web },
+      clusters: { constructor: clusters.site, site: clusters.site },
+    };
+    expect(accepted(input).clusters.map((cluster) => cluster.name)).toEqual(['constructor', 'site']);
+    const dangling = { listeners: { web: { address: '127.0.0.1:1', cluster: 'valueOf' } }, clusters };
+    expect(problemsOf(dangling)).toEqual(['listeners.web.cluster: there is no cluster "valueOf"']);
+  });
+
+  test('policies and the number of endpoints are those that the plan knows', () => {
+    expect([...POLICIES].sort()).toEqual([...PLAN_POLICIES].sort());
+    expect(ENDPOINTS_MAX_COUNT).toBe(ENDPOINT_SLOTS_MAX);
+  });
+});
+
+function unfrozen(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([key, part]) => unfrozen(part, `${path}/${key}`));
+  return Object.isFrozen(value) ? inner : [path, ...inner];
+}
+
+describe('problems between values', () => {
+  test('schema problems and cross checks are reported together', () => {
+    const input = {
+      listeners: { web: { address: 'nowhere', cluster: 'sit', timeouts: { head: 5 } } },
+      clusters: { site: { policy: 'rr', endpoints: ['a:1', 'A:1'] } },
+    };
+    expect(
+      problemsOf(input)
+        .map((text) => text.split(':', 1)[0])
+        .sort(),
+    ).toEqual([
+      'clusters.site.endpoints[1]',
+      'clusters.site.policy',
+      'listeners.web.address',
+      'listeners.web.cluster',
+      'listeners.web.timeouts.head',
+    ]);
+  });
+
+  test('an unknown cluster is answered with the one that was meant', () => {
+    const result = validateConfig({ ...MINIMAL, listeners: { web: { address: '127.0.0.1:1', cluster: 'Site' } } });
+    expect(result).toMatchObject({ problems: [{ path: 'listeners.web.cluster', remedy: 'did you mean "site"?' }] });
+  });
+
+  test('a listener has routes or a cluster, not both and not none', () => {
+    const address = '127.0.0.1:1';
+    const both = { listeners: { web: { address, cluster: 'site', routes: [{ cluster: 'site' }] } }, clusters };
+    expect(problemsOf(both)).toEqual(['listeners.web.cluster: `cluster` and `routes` exclude each other']);
+    const none = { listeners: { web: { address } }, clusters };
+    expect(problemsOf(none)).toEqual(['listeners.web: this listener leads nowhere']);
+  });
+
+  test('a tcp listener has a cluster, and nothing that is for http', () => {
+    const web = {
+      address: '127.0.0.1:1',
+      protocol: 'tcp',
+      routes: [],
+      limits: {},
+      timeouts: { head: '1s', idle: '1s' },
+    };
+    expect(problemsOf({ listeners: { web }, clusters }).sort()).toEqual([
+      'listeners.web.cluster: `cluster` is missing',
+      'listeners.web.limits: `limits` is for http listeners, and this one is tcp',
+      'listeners.web.routes: `routes` is for http listeners, and this one is tcp',
+      'listeners.web.timeouts.head: `timeouts.head` is for http listeners, and this one is tcp',
+    ]);
+  });
+
+  test('a protocol that does not exist hides no other problem of its listener', () => {
+    const web = { address: '127.0.0.1:1', protocol: 'htpp', cluster: 'site', limit: {}, timeouts: { head: 1 } };
+    expect(
+      problemsOf({ listeners: { web }, clusters })
+        .map((text) => text.split(':', 1)[0])
+        .sort(),
+    ).toEqual(['listeners.web.limit', 'listeners.web.protocol', 'listeners.web.timeouts.head']);
+  });
+
+  test.each([
+    ['127.0.0.1:80', '127.0.0.1:80'],
+    ['[::1]:80', '[0::1]:80'],
+    ['localhost:80', '127.0.0.1:80'],
+    ['unix:/a', 'unix:/a'],
+  ])('listeners on %s and %s exclude each other', (one, two) => {
+    const listeners = { one: { address: one, cluster: 'site' }, two: { address: two, cluster: 'site' } };
+    expect(problemsOf({ listeners, clusters })).toEqual([
+      expect.stringMatching(/^listeners\.two\.address: .* is already/),
+    ]);
+  });
+
+  test('an address within another one is a warning; two times port 0 is nothing', () => {
+    const wide = { one: { address: '0.0.0.0:80', cluster: 'site' }, two: { address: '127.0.0.1:80', cluster: 'site' } };
+    expect(problemsOf({ listeners: wide, clusters })).toEqual([]);
+    expect(warningsOf({ listeners: wide, clusters })).toEqual([
+      expect.stringMatching(/^listeners\.two\.address: .* overlap/),
+    ]);
+    const zero = { one: { address: '127.0.0.1:0', cluster: 'site' }, two: { address: '127.0.0.1:0', cluster: 'site' } };
+    expect(warningsOf({ listeners: zero, clusters })).toEqual([]);
+  });
+
+  test.each(['127.0.0.1:9947', '0.0.0.0:9947'])(
+    'a listener on %s is in the way of the admin API, unless that is off',
+    (address) => {
+      const input = { listeners: { web: { address, cluster: 'site' } }, clusters };
+      expect(problemsOf(input)).toEqual(['listeners.web.address: the admin API already answers on 127.0.0.1:9947']);
+      expect(problemsOf({ ...input, admin: 'off' })).toEqual([]);
+    },
+  );
+
+  test('an admin API that others can reach is a warning', () => {
+    expect(warningsOf({ ...MINIMAL, admin: { address: '0.0.0.0:9947' } })).toEqual([
+      expect.stringMatching(/^admin\.address: the admin API has no authentication/),
+    ]);
+    expect(warningsOf({ ...MINIMAL, admin: { address: '[::1]:9947' } })).toEqual([]);
+  });
+
+  test('an endpoint named twice is a problem, however it is written', () => {
+    const input = { ...MINIMAL, clusters: { site: { endpoints: ['a.b:1', { address: 'A.B.:1', weight: 2 }] } } };
+    expect(problemsOf(input)).toEqual(['clusters.site.endpoints[1]: a.b:1 is already clusters.site.endpoints[0]']);
+  });
+
+  test('a route name used twice is a problem within a listener only', () => {
+    const routes = [{ name: 'a', match: { path: '/a' }, cluster: 'site' }];
+    const again = [...routes, { name: 'a', match: { path: '/b' }, cluster: 'site' }];
+    expect(problemsOf(withRoutes(...again))).toEqual([
+      'listeners.web.routes[1].name: "a" is already listeners.web.routes[0]',
+    ]);
+    const listeners = { one: { address: '127.0.0.1:1', routes }, two: { address: '127.0.0.1:2', routes } };
+    expect(problemsOf({ listeners, clusters })).toEqual([]);
+  });
+
+  test('a grace longer than the deadline is a problem', () => {
+    expect(problemsOf({ ...MINIMAL, drain: { grace: '10s', deadline: '5s' } })).toEqual([
+      'drain.grace: the grace of 10s is longer than the deadline of 5s',
+    ]);
+  });
+
+  test('a cluster that nobody uses is a warning', () => {
+    const input = { ...MINIMAL, clusters: { ...clusters, spare: clusters.site } };
+    expect(warningsOf(input)).toEqual(['clusters.spare: no listener leads to this cluster']);
+  });
+
+  test.each<[string, Record<string, unknown>[], number[]]>([
+    ['the same match again', [{ path: '/a' }, { path: '/a' }], [1]],
+    ['a second catch-all', [{}, {}], [1]],
+    ['hosts that earlier routes share out', [{ hosts: ['a.b'] }, { hosts: ['c.d'] }, { hosts: ['C.D', 'a.b.'] }], [2]],
+    [
+      'no path beside /* of the same host, wherever it stands',
+      [{ hosts: ['a.b'] }, { hosts: ['a.b'], path: '/*' }],
+      [0],
+    ],
+    ['one host of two still free', [{ hosts: ['a.b'] }, { hosts: ['a.b', 'c.d'] }], []],
+    ['exact and prefix', [{ path: '/a/*' }, { path: '/a' }], []],
+    ['exact host and wildcard', [{ hosts: ['*.b'] }, { hosts: ['a.b'] }], []],
+    ['no host and a host', [{ path: '/a' }, { hosts: ['a.b'], path: '/a' }], []],
+    ['a host named twice in one route', [{ hosts: ['a.b', 'A.b'] }], []],
+  ])('routes that nothing reaches are warnings: %s', (_, matches, shadowed) => {
+    const input = withRoutes(...matches.map((match) => ({ match, cluster: 'site' })));
+    expect(problemsOf(input)).toEqual([]);
+    expect(warningsOf(input).map((text) => text.split(':', 1)[0])).toEqual(
+      shadowed.map((index) => `listeners.web.routes[${index}]`),
+    );
+  });
+
+  test('ten thousand routes are checked without a second thought', () => {
+    const routes = Array.from({ length: 10_000 }, (_, index) => ({ match: { path: `/r${index}/*` }, cluster: 'site' }));
+    expect(accepted(withRoutes(...routes)).listeners[0]).toMatchObject({ routes: { length: 10_000 } });
+  });
+
+  test('__proto__ is no name, and pollutes nothing', () => {
+    const input: unknown = JSON.parse(
+      '{"listeners":{"__proto__":{"address":"127.0.0.1:1","cluster":"site"}},"clusters":{"site":{"endpoints":["a:1"]}},"__proto__":{"x":1}}',
+    );
+    expect(problemsOf(input)).toContain('listeners.__proto__: "__proto__" is not a name');
+    expect(problemsOf(input)).toContain('__proto__: there is no option "__proto__"');
+    expect(({} as Record<string, unknown>).address).toBeUndefined();
+  });
+});
+
+describe('keys that do not exist', () => {
+  test.each<[string, unknown, string, string]>([
+    ['a near miss', { ...MINIMAL, listners: {} }, 'listners', 'did you mean `listeners`?'],
+    [
+      'another spelling',
+      { ...MINIMAL, clusters: { site: { ...clusters.site, end_points: [] } } },
+      'clusters.site.end_points',
+      'did you mean `endpoints`?',
+    ],
+    [
+      'nothing close',
+      { ...MINIMAL, tls: {} },
+      'tls',
+      'remove it; known here: $schema, shards, engine, admin, drain, listeners, clusters',
+    ],
+    [
+      'within a list',
+      withRoutes({ cluster: 'site', tmeout: '1s' }),
+      'listeners.web.routes[0].tmeout',
+      'did you mean `timeout`?',
+    ],
+    ['within a choice', { ...MINIMAL, admin: { adress: '127.0.0.1:1' } }, 'admin.adress', 'did you mean `address`?'],
+  ])('%s is answered with a remedy', (_, input, path, remedy) => {
+    expect(validateConfig(input)).toMatchObject({ problems: [{ path, remedy }] });
+  });
+});
