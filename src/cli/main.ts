@@ -1,0 +1,64 @@
+/** The command line. Everything that goes wrong ends as one line and an exit code; FOURSEVEN_DEBUG=1 adds the details. */
+import { Command, CommanderError } from 'commander';
+import { ADMIN_ADDRESS } from '../config/defaults.ts';
+import { PRODUCT_VERSION } from '../control/product-version.ts';
+import { runCheck } from './check.ts';
+import { runDemo } from './demo.ts';
+import { ExitCode } from './exit-code.ts';
+import { runRun } from './run.ts';
+import { runStatus } from './status.ts';
+
+const DEFAULT_FILE = 'without FILE: fourseven.yaml (.yml, .json, .ts, .mjs) in the working directory';
+
+function makeProgram(finish: (code: number) => void): Command {
+  const program = new Command('fourseven')
+    .description('An edge proxy and load balancer for Layer 4 and Layer 7.')
+    .version(PRODUCT_VERSION)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(fourseven --help tells what there is)');
+  program
+    .command('run')
+    .argument('[file]', DEFAULT_FILE)
+    .description('run the proxy in the foreground; SIGTERM or Ctrl-C drains and ends it')
+    .action(async (file?: string) => finish(await runRun(file)));
+  program
+    .command('check')
+    .argument('[file]', DEFAULT_FILE)
+    .description('check a configuration and print everything that is wrong with it')
+    .action(async (file?: string) => finish(await runCheck(file, { cwd: process.cwd(), stdout: process.stdout })));
+  program
+    .command('demo')
+    .description('run a proxy with three small endpoints behind it, to try')
+    .action(async () => finish(await runDemo()));
+  program
+    .command('status')
+    .description('show the state of a running proxy')
+    .option('--admin <address>', 'admin address of that proxy', ADMIN_ADDRESS)
+    .option('--json', 'print the answer of the admin API as it is', false)
+    .action(async (options: { admin: string; json: boolean }) => finish(await runStatus(options)));
+  return program;
+}
+
+async function main(): Promise<void> {
+  process.on('uncaughtException', fail);
+  // Whoever read our output may have gone; the proxy goes on.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  try {
+    await makeProgram((code) => process.exit(code)).parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return fail(error);
+    // Help and version that were asked for are no error; commander has printed what there is to say.
+    process.exit(error.exitCode === 0 ? ExitCode.FINE : ExitCode.USAGE);
+  }
+}
+
+function fail(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`fourseven: failed unexpectedly: ${message} (FOURSEVEN_DEBUG=1 shows more)\n`);
+  if (process.env.FOURSEVEN_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exit(ExitCode.FAILED);
+}
+
+await main();

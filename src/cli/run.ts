@@ -1,0 +1,25 @@
+import { relative, resolve } from 'node:path';
+import { DEFAULT_CONFIG_FILES, findConfigFile } from '../config/find-config-file.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { formatProblems } from '../config/problem.ts';
+import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { runProxy } from './run-proxy.ts';
+
+/** `fourseven run [FILE]`: runs the proxy until a signal ends it. Resolves to the exit code. */
+export async function runRun(file: string | undefined): Promise<ExitCodeValue> {
+  const cwd = process.cwd();
+  const path = file ?? (await findConfigFile(cwd).then((found) => found && relative(cwd, found)));
+  if (path === undefined) {
+    process.stderr.write(
+      `fourseven: there is no configuration in ${cwd} (looked for ${DEFAULT_CONFIG_FILES.join(', ')})\n`,
+    );
+    return ExitCode.CONFIG;
+  }
+  const result = await loadConfig(resolve(cwd, path));
+  if (result.config === undefined) {
+    process.stderr.write(formatProblems([...result.problems, ...result.warnings], path));
+    return ExitCode.CONFIG;
+  }
+  process.stderr.write(formatProblems(result.warnings, path));
+  return runProxy(result.config);
+}
