@@ -10,6 +10,8 @@ import type { ClusterSketch, ListenerSketch, Sketch } from './sketch.ts';
 
 /** Names shown where no close one was found. */
 const NAMES_SHOWN_MAX_COUNT = 10;
+/** Looking for a close name costs time in proportion to all names: nobody reads more suggestions than this. */
+const SUGGESTIONS_MAX_COUNT = 100;
 
 export function crossCheck(sketch: Sketch): Finding[] {
   const listeners = sketch.listeners ?? [];
@@ -73,7 +75,9 @@ function checkReferences(
   for (const { path, cluster } of listeners.flatMap((listener) => [listener, ...listener.routes])) {
     if (cluster === undefined) continue;
     used.add(cluster);
-    if (!names.has(cluster)) findings.push(unknownCluster([...path, 'cluster'], cluster, [...names]));
+    if (names.has(cluster)) continue;
+    const close = findings.length < SUGGESTIONS_MAX_COUNT ? nearest(cluster, names) : undefined;
+    findings.push(unknownCluster([...path, 'cluster'], cluster, close, clusters));
   }
   for (const { name, path } of clusters) {
     if (used.has(name)) continue;
@@ -85,17 +89,23 @@ function checkReferences(
   return findings;
 }
 
-function unknownCluster(path: Path, written: string, names: readonly string[]): Finding {
-  const close = nearest(written, names);
-  const shown = names.slice(0, NAMES_SHOWN_MAX_COUNT).join(', ');
-  const rest = names.length > NAMES_SHOWN_MAX_COUNT ? ` and ${names.length - NAMES_SHOWN_MAX_COUNT} more` : '';
-  const remedy = close === undefined ? `add it, or write one of: ${shown}${rest}` : `did you mean ${quote(close)}?`;
+function unknownCluster(
+  path: Path,
+  written: string,
+  close: string | undefined,
+  clusters: readonly ClusterSketch[],
+): Finding {
+  const names = clusters.slice(0, NAMES_SHOWN_MAX_COUNT).map((cluster) => cluster.name);
+  const rest = clusters.length > names.length ? ` and ${clusters.length - names.length} more` : '';
+  const list = `add it, or write one of: ${names.join(', ')}${rest}`;
+  const remedy = close === undefined ? list : `did you mean ${quote(close)}?`;
   return error(path, `there is no cluster ${quote(written)}`, remedy);
 }
 
 function checkListenerAddresses(listeners: readonly ListenerSketch[]): Finding[] {
   const findings: Finding[] = [];
-  for (const [index, { address, path }] of listeners.entries()) {
+  // Each is compared with each: more than are allowed are not.
+  for (const [index, { address, path }] of listeners.slice(0, LISTENERS_MAX_COUNT).entries()) {
     if (address === undefined) continue;
     const other = listeners
       .slice(0, index)

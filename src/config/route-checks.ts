@@ -26,7 +26,7 @@ function checkNames(routes: readonly RouteSketch[]): Finding[] {
 
 /**
  * Precedence is total (host, then path, then order in the file), so that a route is never reached exactly if, for each of its hosts, another
- * one wins with the same host and path. `/*` takes every path, and wins over a route without a path wherever that stands.
+ * one wins with the same host and path. `/*` takes every path (all that is left is `OPTIONS *`), and wins over a route without a path wherever that stands.
  */
 function checkShadows(routes: readonly RouteSketch[]): Finding[] {
   const takesEveryPath = new Map<string, Path>();

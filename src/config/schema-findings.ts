@@ -31,13 +31,13 @@ export function checkSchema(input: unknown): { readonly parsed?: Parsed; readonl
   return { findings: result.error.issues.flatMap((issue) => findingsOf(issue, [], input)) };
 }
 
-/** `base`: the path that the issue's own path starts from; `root`: the value found there. */
+/** `base`: the path that the issue's own path starts from; `root`: the whole configuration. */
 function findingsOf(issue: Issue, base: Path, root: unknown): Finding[] {
   const path = [...base, ...(issue.path as Path)];
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownKey(path, key, issue.message.split(' ')));
   if (issue.code === 'invalid_union') {
-    return issue.path.at(-1) === 'protocol' ? wrongProtocol(issue, path, root) : wrongChoice(issue, path);
+    return issue.path.at(-1) === 'protocol' ? wrongProtocol(path, root) : wrongChoice(issue, path, root);
   }
   if (issue.code === 'invalid_key') return [{ ...error(path, ...pair(issue.issues[0]?.message ?? '')), atKey: true }];
   if (issue.message.includes('\n')) return [error(path, ...pair(issue.message))];
@@ -61,21 +61,21 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Finding 
 }
 
 /** Which of both shapes holds depends on the protocol: with the probable one, the rest of the listener is checked all the same. */
-function wrongProtocol(issue: Issue, path: Path, root: unknown): Finding[] {
+function wrongProtocol(path: Path, root: unknown): Finding[] {
   const listenerPath = path.slice(0, -1);
   const listener = asMapping(valueAt(root, listenerPath)) ?? {};
   const written = listener.protocol;
   const probable = (typeof written === 'string' ? nearest(written, ['http', 'tcp']) : undefined) ?? 'http';
   const finding = error(path, `${describeValue(written)} is not a protocol of listeners`, 'write http or tcp');
   const result = listenerSchema.safeParse({ ...listener, protocol: probable }, OPTIONS);
-  if (result.success || issue.path.length === 0) return [finding];
+  if (result.success) return [finding];
   return [finding, ...result.error.issues.flatMap((inner) => findingsOf(inner, listenerPath, root))];
 }
 
 /** A value that may have one of several shapes: the problems of the shape that was meant, or what all of them are. */
-function wrongChoice(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path): Finding[] {
+function wrongChoice(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path, root: unknown): Finding[] {
   const meant = issue.errors.find((branch) => !branch.some(isWrongKind));
-  if (meant !== undefined) return meant.flatMap((inner) => findingsOf(inner, path, undefined));
+  if (meant !== undefined) return meant.flatMap((inner) => findingsOf(inner, path, root));
   const expected = issue.errors.flat().filter(isWrongKind).map(expectation);
   return [error(path, `${describeValue(issue.input)} is not expected here`, `write ${orList(expected)}`)];
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressesOverlap, readEndpointAddress, readListenAddress } from '../../../src/config/address-text.ts';
 import { durationFault, formatDuration, readDurationMs } from '../../../src/config/duration.ts';
@@ -7,6 +8,7 @@ import { readPathPattern } from '../../../src/config/path-pattern.ts';
 import { isFault, type Reading } from '../../../src/config/reading.ts';
 import { formatSize, readSizeBytes } from '../../../src/config/size.ts';
 import { formatAddress } from '../../../src/core/address.ts';
+import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from '../../../src/l7/path.ts';
 
 function accepted<T>(reading: Reading<T>): T {
   if (isFault(reading)) throw new Error(`${reading.cause}; ${reading.remedy}`);
@@ -188,6 +190,50 @@ describe('path patterns', () => {
     expect(remedyOf(readPathPattern(text))).toMatch(/^write /);
   });
 });
+
+test('a pattern is accepted exactly in the form that requests are brought into before matching', () => {
+  const pieces = [
+    '/',
+    '/',
+    '.',
+    '..',
+    'a',
+    'B',
+    '%2e',
+    '%41',
+    '%c3%A9',
+    '%20',
+    '%25',
+    '%2F',
+    '%5c',
+    '%00',
+    '%',
+    '%4',
+    '\\',
+    '~',
+    ';',
+  ];
+  const paths = fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((parts) => `/${parts.join('')}`);
+  fc.assert(
+    fc.property(paths, (path) => {
+      const reading = readPathPattern(path);
+      const normal = normalised(path);
+      if (normal === undefined || normal !== path) expect(isFault(reading)).toBe(true);
+      else expect(reading).toEqual({ value: path });
+      if (normal !== undefined && normal !== path) expect(remedyOf(reading)).toBe(`write ${JSON.stringify(normal)}`);
+    }),
+    { numRuns: 2_000, seed: 47 },
+  );
+});
+
+/** What the data plane makes of the path of a request; undefined: it is refused. */
+function normalised(path: string): string | undefined {
+  const bytes = Buffer.alloc(2 * path.length);
+  bytes.write(path, 'latin1');
+  const length = normalizePath(bytes, 0, path.length, bytes, path.length);
+  if (length === PATH_REFUSED) return undefined;
+  return length === PATH_UNCHANGED ? path : bytes.toString('latin1', path.length, path.length + length);
+}
 
 describe('addresses', () => {
   test.each([

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Config, ConfigInput } from '../../../src/config/config.ts';
-import { ENDPOINTS_MAX_COUNT } from '../../../src/config/defaults.ts';
+import { ENDPOINTS_MAX_COUNT, LISTENERS_MAX_COUNT } from '../../../src/config/defaults.ts';
 import { POLICIES } from '../../../src/config/schema-cluster.ts';
 import { validateConfig } from '../../../src/config/validate-config.ts';
 import { ENDPOINT_SLOTS_MAX } from '../../../src/contract/board.ts';
 import { POLICIES as PLAN_POLICIES } from '../../../src/contract/plan.ts';
+import { LISTENERS_MAX } from '../../../src/engine/protocol.ts';
 
 const clusters = { site: { endpoints: ['10.0.0.1:9000'] } };
 const MINIMAL = { listeners: { web: { address: '127.0.0.1:8080', cluster: 'site' } }, clusters } satisfies ConfigInput;
@@ -150,7 +151,8 @@ describe('what a configuration becomes', () => {
     expect(problemsOf(dangling)).toEqual(['listeners.web.cluster: there is no cluster "valueOf"']);
   });
 
-  test('policies and the number of endpoints are those that the plan knows', () => {
+  test('policies and the numbers of listeners and endpoints are those that the data plane knows', () => {
+    expect(LISTENERS_MAX_COUNT).toBeLessThanOrEqual(LISTENERS_MAX);
     expect([...POLICIES].sort()).toEqual([...PLAN_POLICIES].sort());
     expect(ENDPOINTS_MAX_COUNT).toBe(ENDPOINT_SLOTS_MAX);
   });
@@ -308,6 +310,15 @@ describe('problems between values', () => {
   test('ten thousand routes are checked without a second thought', () => {
     const routes = Array.from({ length: 10_000 }, (_, index) => ({ match: { path: `/r${index}/*` }, cluster: 'site' }));
     expect(accepted(withRoutes(...routes)).listeners[0]).toMatchObject({ routes: { length: 10_000 } });
+  });
+
+  test('thousands of wrong listeners, routes and clusters are answered within the time of a test', () => {
+    const many = <T>(count: number, one: (index: number) => T) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`name-${index}`, one(index)]));
+    const listeners = many(10_000, (index) => ({ address: `127.0.0.1:${index}`, cluster: `nome-${index}` }));
+    const problems = problemsOf({ listeners, clusters: many(10_000, () => clusters.site) });
+    expect(problems).toContain('listeners: there are too many listeners');
+    expect(problems).toContain('listeners.name-9999.cluster: there is no cluster "nome-9999"');
   });
 
   test('__proto__ is no name, and pollutes nothing', () => {
