@@ -23,6 +23,8 @@ export class Dispatcher {
   /** Handler by connection index. Index and generation are checked by the engine; a slot here is cleared before it is used again. */
   readonly #handlers: (ConnectionHandler | undefined)[] = [];
   readonly #acceptors: (AcceptHandler | undefined)[] = [];
+  /** Counts rounds, so that an owner can tell events of this round from what it asked for in it. */
+  round = 0;
   /** Called at the start of each round, before its events: the shard swaps plans there. */
   onRoundStart: (() => void) | undefined;
 
@@ -54,6 +56,13 @@ export class Dispatcher {
     return this.#handlers[id & INDEX_MASK];
   }
 
+  /** Makes sure that the round's scratch has room for `length` bytes more. Not while a SEND is open: what was written so far may go now. */
+  reserveScratch(length: number): void {
+    if (this.scratch.room >= length) return;
+    this.commands.flush();
+    this.scratch.reset();
+  }
+
   bindListener(slot: number, acceptor: AcceptHandler | undefined): void {
     while (this.#acceptors.length <= slot) this.#acceptors.push(undefined);
     this.#acceptors[slot] = acceptor;
@@ -61,6 +70,7 @@ export class Dispatcher {
 
   #round(eventCount: number): number {
     this.scratch.reset();
+    this.round = (this.round + 1) | 0;
     this.onRoundStart?.();
     const events = this.engine.events;
     const end = eventCount * EVENT_WORDS;

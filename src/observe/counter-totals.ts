@@ -12,28 +12,34 @@ export interface Sample {
 
 export class CounterTotals {
   readonly #retired = new Map<string, Sample>();
-  readonly #latest = new Map<number, readonly Sample[]>();
+  readonly #latest = new Map<number, Map<string, Sample>>();
 
-  /** What a source has counted since it began. Replaces what it told before. */
+  /** What a source has counted since it began. A counter that it no longer tells (a listener that is gone) keeps its last value. */
   put(source: number, samples: readonly Sample[]): void {
-    this.#latest.set(source, samples);
+    const latest = this.#latest.get(source) ?? new Map<string, Sample>();
+    for (const sample of samples) latest.set(keyOf(sample), sample);
+    this.#latest.set(source, latest);
   }
 
   /** The source is gone: its counts stay, and a successor may begin at zero. */
   retire(source: number): void {
-    for (const sample of this.#latest.get(source) ?? []) addTo(this.#retired, sample);
+    for (const sample of this.#latest.get(source)?.values() ?? []) addTo(this.#retired, sample);
     this.#latest.delete(source);
   }
 
   totals(): readonly Sample[] {
     const sums = new Map(this.#retired);
-    for (const samples of this.#latest.values()) for (const sample of samples) addTo(sums, sample);
+    for (const samples of this.#latest.values()) for (const sample of samples.values()) addTo(sums, sample);
     return [...sums.values()];
   }
 }
 
 function addTo(sums: Map<string, Sample>, sample: Sample): void {
-  const key = JSON.stringify([sample.family, sample.labels]);
+  const key = keyOf(sample);
   const former = sums.get(key);
   sums.set(key, former === undefined ? sample : { ...sample, value: former.value + sample.value });
+}
+
+function keyOf({ family, labels }: Sample): string {
+  return JSON.stringify([family, labels]);
 }

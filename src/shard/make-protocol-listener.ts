@@ -1,6 +1,7 @@
 import type { ListenerPlan } from '../contract/plan.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import { TcpListener } from '../l4/tcp-listener.ts';
+import { HttpListener } from '../l7/http-listener.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 
 /** The corridor that a listener leads to. */
@@ -9,6 +10,6 @@ export function makeProtocolListener(context: ListenerContext, plan: ListenerPla
     case 'tcp':
       return new TcpListener(context, plan);
     case 'http':
-      throw new Error('HTTP is not wired in yet');
+      return new HttpListener(context, plan);
   }
 }

@@ -1,0 +1,275 @@
+/**
+ * One request with its response, from the parsed head to the one exit. It decides: which route, which endpoint, what to try again, what to
+ * answer when nothing came back. The bytes are moved by RequestSender and ResponseReader.
+ *
+ *   begin ─▶ (refused) ─────────────────────────────────────────────▶ finish
+ *     └─▶ endpoint picked ─▶ sent ─▶ response head ─▶ both complete ─▶ finish
+ *               ▲  │                      │
+ *               └──┘ next endpoint        └─▶ cut ─────────────────▶ finish
+ *
+ * Reused for many requests. Hot path: no allocation, no strings, no throw.
+ */
+import { ERRORS, type ErrorCode } from '../core/errors.ts';
+import { STATUS_ABORTED } from '../observe/traffic-counters.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
+import { Method, TargetForm } from './h1/request-head.ts';
+import { RequestSender } from './h1/request-sender.ts';
+import { ResponseReader } from './h1/response-reader.ts';
+import type { HttpConnection } from './http-connection.ts';
+import type { HttpListener } from './http-listener.ts';
+import type { HttpPlan, RouteTarget } from './http-plan.ts';
+import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
+
+/** The first attempt and two more. */
+const ATTEMPTS_MAX = 3;
+
+/** What an exchange writes on the slab's scratch besides its path: a client address, a size. */
+const SCRATCH_MARGIN_BYTES = 128;
+
+/** Methods that may be sent again after they were sent once (RFC 9110 section 9.2.2). */
+const IDEMPOTENT = new Uint8Array(16);
+for (const method of [Method.GET, Method.HEAD, Method.PUT, Method.DELETE, Method.OPTIONS, Method.TRACE]) {
+  IDEMPOTENT[method] = 1;
+}
+
+export class Exchange {
+  readonly listener: HttpListener;
+  readonly #sender: RequestSender;
+  readonly #reader: ResponseReader;
+  readonly #tried = new TriedEndpoints();
+  #connection: HttpConnection | undefined;
+  #plan: HttpPlan | undefined;
+  #target: RouteTarget | undefined;
+  #endpoint: Endpoint | undefined;
+  #attempts = 0;
+  #clientHash = 0;
+  /** As the client asked: its version, and whether its connection may go on. */
+  #clientKeepsAlive = false;
+  #clientMinor = 1;
+  #method: number = Method.OTHER;
+  #responseStatus = 0;
+  #closes = false;
+
+  constructor(listener: HttpListener) {
+    this.listener = listener;
+    this.#sender = new RequestSender(this);
+    this.#reader = new ResponseReader(this);
+  }
+
+  get method(): number {
+    return this.#method;
+  }
+
+  get clientMinor(): number {
+    return this.#clientMinor;
+  }
+
+  get target(): RouteTarget {
+    return this.#target!;
+  }
+
+  /** Begins with the head in `listener.requestHead`; `slab[restStart, restEnd)` is what came behind it. */
+  begin(connection: HttpConnection, restStart: number, restEnd: number): void {
+    const { plan } = this.listener;
+    const head = this.listener.requestHead;
+    this.#connection = connection;
+    this.#plan = plan;
+    this.#target = undefined;
+    this.#endpoint = undefined;
+    this.#attempts = 0;
+    this.#tried.reset();
+    this.#method = head.method;
+    this.#clientMinor = head.versionMinor;
+    this.#clientKeepsAlive = head.keepAlive === 1;
+    this.#responseStatus = 0;
+    this.#closes = false;
+    this.#sender.reset(connection.id, head, restStart, restEnd);
+    if (head.contentLength > plan.bodyMaxBytes) {
+      this.fail('body_too_large');
+      return;
+    }
+    this.#route(plan, connection);
+  }
+
+  #route(plan: HttpPlan, connection: HttpConnection): void {
+    const head = this.listener.requestHead;
+    const { scratch, engine } = this.listener.dispatcher;
+    let { pathStart, pathEnd } = head;
+    this.listener.dispatcher.reserveScratch(pathEnd - pathStart + SCRATCH_MARGIN_BYTES);
+    if (head.targetForm !== TargetForm.ASTERISK) {
+      const offset = scratch.take(pathEnd - pathStart + 1);
+      const length = normalizePath(engine.slab, pathStart, pathEnd, scratch.bytes, offset);
+      if (length === PATH_REFUSED) {
+        this.fail('path_refused');
+        return;
+      }
+      if (length !== PATH_UNCHANGED) {
+        pathStart = offset;
+        pathEnd = offset + length;
+      }
+    }
+    const route = plan.router.match(engine.slab, head.hostStart, head.hostEnd, pathStart, pathEnd);
+    if (route < 0) {
+      this.fail('no_route');
+      return;
+    }
+    const target = plan.targets[route]!;
+    this.#target = target;
+    this.#clientHash = connection.client.hash();
+    this.#start(target, connection, pathStart, pathEnd);
+  }
+
+  #start(target: RouteTarget, connection: HttpConnection, pathStart: number, pathEnd: number): void {
+    const endpoint = this.#nextEndpoint();
+    if (endpoint === undefined) {
+      this.fail('no_endpoint');
+      return;
+    }
+    const id = this.#reader.open(endpoint, target);
+    if (id < 0) {
+      this.fail('no_descriptors');
+      return;
+    }
+    this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
+  }
+
+  /** Picks an endpoint that was not tried, and counts this request there. */
+  #nextEndpoint(): Endpoint | undefined {
+    if (this.#attempts === ATTEMPTS_MAX) return undefined;
+    const endpoint = this.#target!.cluster.pick(this.#clientHash, this.#tried);
+    if (endpoint === undefined) return undefined;
+    this.#attempts++;
+    this.#tried.add(endpoint.slot);
+    endpoint.enter();
+    this.#endpoint = endpoint;
+    return endpoint;
+  }
+
+  #leaveEndpoint(): void {
+    this.#endpoint?.leave();
+    this.#endpoint = undefined;
+  }
+
+  /** The dial failed: nothing was sent, so another endpoint may get the request. */
+  connectFailed(code: ErrorCode): void {
+    this.#leaveEndpoint();
+    const endpoint = this.#nextEndpoint();
+    if (endpoint === undefined) this.fail(code);
+    else if (this.#reader.redial(endpoint) < 0) this.fail('no_descriptors');
+  }
+
+  /** The endpoint ended a connection that had served before, without a byte of an answer: that request crossed its end on the way. */
+  staleConnection(code: ErrorCode): void {
+    const mayRepeat = IDEMPOTENT[this.#method] === 1 && this.#sender.isRetained;
+    const id = mayRepeat ? this.#reader.reopen(this.#endpoint!) : -1;
+    if (id < 0) this.fail(code);
+    else this.#sender.moveTo(id);
+  }
+
+  // --- What the client does -------------------------------------------------------------------------------------------------------------
+
+  onClientData(start: number, end: number): void {
+    if (this.#sender.isComplete || this.#reader.isSwitching) this.#connection!.holdBack(start, end);
+    else this.#sender.forwardBody(start, end);
+  }
+
+  onClientRelayDone(): void {
+    this.#sender.relayDone();
+  }
+
+  /** Bytes behind the request, which belong to the next one. */
+  holdBack(start: number, end: number): void {
+    if (end > start) this.#connection!.holdBack(start, end);
+  }
+
+  onClientDeadline(): void {
+    // Left over from before the request was complete; what is waited for then is the endpoint.
+    if (!this.#sender.isComplete) this.fail('request_timeout');
+  }
+
+  clientGone(): void {
+    this.#reader.abandon();
+    this.#finish(STATUS_ABORTED);
+  }
+
+  // --- What the endpoint does -----------------------------------------------------------------------------------------------------------
+
+  get downstreamId(): number {
+    return this.#connection!.id;
+  }
+
+  /** The final head is about to be forwarded. Returns whether the client's connection ends with this response. */
+  responseBegins(status: number, mustClose: boolean): boolean {
+    this.#responseStatus = status;
+    // A body that is still to come when the answer is there cannot be waited for.
+    this.#closes = mustClose || !this.#clientKeepsAlive || !this.#sender.isComplete || this.listener.context.draining;
+    return this.#closes;
+  }
+
+  get hasBegun(): boolean {
+    return this.#responseStatus !== 0;
+  }
+
+  get wantsUpgrade(): boolean {
+    return this.#sender.wantsUpgrade;
+  }
+
+  get expectsContinue(): boolean {
+    return this.#sender.expectsContinue;
+  }
+
+  get isRequestComplete(): boolean {
+    return this.#sender.isComplete;
+  }
+
+  /** The response is complete, and handed over. */
+  responseComplete(): void {
+    const connection = this.#connection!;
+    const isRequestComplete = this.#sender.isComplete;
+    const closes = this.#closes;
+    this.#finish(this.#responseStatus);
+    if (!closes) connection.exchangeEnded();
+    else if (isRequestComplete) connection.close();
+    else connection.closeLingering();
+  }
+
+  switchedProtocols(): void {
+    this.#responseStatus = 101;
+  }
+
+  tunnelClosed(_reason: number): void {
+    this.#reader.forget();
+    this.#finish(this.#responseStatus);
+  }
+
+  // --- Failing --------------------------------------------------------------------------------------------------------------------------
+
+  /** Ends the exchange with what the error table says; if the response has begun, by cutting the connection. */
+  fail(code: ErrorCode): void {
+    const connection = this.#connection!;
+    const { dispatcher, errorResponses, context } = this.listener;
+    const isRequestComplete = this.#sender.isComplete;
+    this.#reader.abandon();
+    if (this.hasBegun) {
+      this.#finish(this.#responseStatus);
+      connection.reset();
+      return;
+    }
+    const { status, closes } = ERRORS[code];
+    const ends = closes || !this.#clientKeepsAlive || !isRequestComplete || context.draining;
+    errorResponses.send(dispatcher.commands, connection.id, status, ends, this.#method !== Method.HEAD);
+    this.#finish(status);
+    if (ends) connection.closeLingering();
+    else connection.exchangeEnded();
+  }
+
+  /** The one exit: counted once, the endpoint given back, the exchange free for the next request. */
+  #finish(status: number): void {
+    this.#leaveEndpoint();
+    const counter = this.#target?.counter ?? this.#plan!.unrouted;
+    counter.count(status);
+    this.#connection = undefined;
+    this.listener.putExchange(this);
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Sends the request of an exchange to its upstream connection: the head, and the body as it comes. Hot path: no allocation.
+ */
+import type { ClientAddress } from '../../downstream/client-address.ts';
+import { SEND_RETAIN } from '../../engine/protocol.ts';
+import type { Exchange } from '../exchange.ts';
+import { ChunkForwarder, Forwarded } from './chunk-forwarder.ts';
+import { forwardRequestHead } from './forward-request.ts';
+import { BodyKind } from './head-fields.ts';
+import type { RequestHead } from './request-head.ts';
+
+export class RequestSender {
+  readonly #exchange: Exchange;
+  #chunks: ChunkForwarder | undefined;
+  #downstream = 0;
+  #upstream = 0;
+  #bodyKind: number = BodyKind.NONE;
+  /** Of a body with a length: bytes that are not yet on their way. */
+  #remaining = 0.5;
+  #restStart = 0;
+  #restEnd = 0;
+  isComplete = false;
+  /** Whether the whole request is kept, to be sent again. */
+  isRetained = false;
+  wantsUpgrade = false;
+  expectsContinue = false;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  /** A new request: its head, and the bytes that came behind it. What belongs to the next request is held back at once. */
+  reset(downstream: number, head: RequestHead, restStart: number, restEnd: number): void {
+    this.#downstream = downstream;
+    this.#upstream = 0;
+    this.#bodyKind = head.bodyKind;
+    this.wantsUpgrade = head.wantsUpgrade === 1;
+    this.expectsContinue = head.expectsContinue === 1;
+    this.isRetained = false;
+    this.#restStart = restStart;
+    this.#restEnd = restEnd;
+    this.#remaining = 0;
+    this.isComplete = head.bodyKind === BodyKind.NONE;
+    if (head.bodyKind === BodyKind.LENGTH) {
+      const here = Math.min(restEnd - restStart, head.contentLength);
+      this.#restEnd = restStart + here;
+      this.#remaining = head.contentLength - here;
+      this.isComplete = this.#remaining === 0;
+    } else if (this.isComplete) this.#restEnd = restStart;
+    if (this.isComplete) this.#exchange.holdBack(this.#restEnd, restEnd);
+  }
+
+  /** Sends the head, with as much of the body as is here. */
+  send(upstream: number, client: ClientAddress, pathStart: number, pathEnd: number, endpointKey: string): void {
+    const { dispatcher, prepared, requestHead } = this.#exchange.listener;
+    const { commands, scratch } = dispatcher;
+    this.#upstream = upstream;
+    this.isRetained = this.isComplete;
+    commands.beginSend(upstream, this.#downstream, this.isComplete ? SEND_RETAIN : 0);
+    forwardRequestHead(commands, scratch, prepared, requestHead, client, pathStart, pathEnd, endpointKey);
+    if (this.#bodyKind === BodyKind.CHUNKED) {
+      this.#startChunks();
+      return;
+    }
+    commands.range(this.#restStart, this.#restEnd - this.#restStart);
+    commands.endSend();
+    if (this.isComplete) return;
+    commands.relay(this.#downstream, upstream, this.#remaining);
+    commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
+  }
+
+  #startChunks(): void {
+    const { dispatcher, prepared, plan } = this.#exchange.listener;
+    this.#chunks ??= new ChunkForwarder(dispatcher, prepared, 'request');
+    this.#chunks.start(this.#downstream, this.#upstream, true, plan.bodyMaxBytes);
+    dispatcher.commands.idleDeadline(this.#downstream, plan.listener.timeouts.bodyMs);
+    this.#forwardChunks(this.#restStart, this.#restEnd);
+  }
+
+  /** More bytes of a chunked body. */
+  forwardBody(start: number, end: number): void {
+    this.#exchange.listener.dispatcher.commands.beginSend(this.#upstream, this.#downstream, 0);
+    this.#forwardChunks(start, end);
+  }
+
+  #forwardChunks(start: number, end: number): void {
+    const chunks = this.#chunks!;
+    switch (chunks.forward(start, end)) {
+      case Forwarded.DONE:
+        this.#complete();
+        this.#exchange.holdBack(chunks.consumed, end);
+        return;
+      case Forwarded.FAILED:
+        this.#exchange.fail('malformed_body');
+        return;
+      case Forwarded.TOO_LARGE:
+        this.#exchange.fail('body_too_large');
+        return;
+    }
+  }
+
+  relayDone(): void {
+    if (this.#bodyKind === BodyKind.CHUNKED) this.#chunks!.relayDone();
+    else this.#complete();
+  }
+
+  #complete(): void {
+    this.isComplete = true;
+    this.#exchange.listener.dispatcher.commands.clearDeadline(this.#downstream);
+  }
+
+  /** Sends the retained request to another connection. */
+  moveTo(upstream: number): void {
+    this.#exchange.listener.dispatcher.commands.replay(this.#upstream, upstream);
+    this.#upstream = upstream;
+  }
+}

@@ -1,0 +1,355 @@
+/**
+ * Owns the upstream connection of an exchange: dials it or takes a pooled one, reads the response, forwards it, and gives the connection
+ * back if both messages are complete.
+ *
+ *   CLOSED ─▶ CONNECTING ─▶ AWAITING ─▶ LENGTH | CHUNKED | UNTIL_CLOSE ─▶ COMPLETE ─▶ CLOSED
+ *      └─────── pooled ────────▲  └────▶ SWITCHED (a tunnel)
+ *
+ * Hot path: no allocation, no strings, no throw.
+ */
+import type { ErrorCode } from '../../core/errors.ts';
+import type { ConnectionHandler } from '../../engine/connection-handler.ts';
+import { RELAY_UNTIL_END } from '../../engine/protocol.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
+import type { Exchange } from '../exchange.ts';
+import type { RouteTarget } from '../http-plan.ts';
+import { ChunkForwarder, Forwarded } from './chunk-forwarder.ts';
+import { writeHex } from './chunk-size.ts';
+import { forwardResponseHead, Persistence } from './forward-response.ts';
+import { BodyKind, type HeadLimits } from './head-fields.ts';
+import type { ResponseHead } from './response-head.ts';
+import { parseResponseHead } from './response-parser.ts';
+
+const CLOSED = 0;
+const CONNECTING = 1;
+const AWAITING = 2;
+const LENGTH = 3;
+const CHUNKED = 4;
+const UNTIL_CLOSE = 5;
+const COMPLETE = 6;
+const SWITCHED = 7;
+
+const LIMITS: HeadLimits = { headMaxBytes: 64 * 1024, headersMaxCount: 256, lineMaxBytes: 16 * 1024 };
+/** Interim responses of one exchange; more are a fault of the endpoint. */
+const INTERIM_MAX_COUNT = 16;
+const SIZE_LINE_MAX_BYTES = 16;
+/** How long both sides of an upgraded connection may be silent. */
+const SWITCHED_IDLE_MS = 3_600_000;
+/** A pooled connection is given up this long before the endpoint said it would end it. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
+export class ResponseReader implements ConnectionHandler {
+  readonly #exchange: Exchange;
+  #chunks: ChunkForwarder | undefined;
+  #state: number = CLOSED;
+  #id = 0;
+  #endpoint: Endpoint | undefined;
+  #timeoutMs = 0;
+  #connectMs = 0;
+  #isReused = false;
+  #openedRound = 0;
+  #hasBytes = false;
+  #interimCount = 0;
+  /** Whether the connection may serve another exchange, as far as this response says. */
+  #isReusable = false;
+  #poolIdleMs = 0;
+  #isChunkedOut = false;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  /** True from the 101 on, and while one is hoped for: what the client sends is kept for the other protocol. */
+  get isSwitching(): boolean {
+    return this.#state === SWITCHED;
+  }
+
+  /** Takes a pooled connection or dials. Returns its id, or -errno. */
+  open(endpoint: Endpoint, target: RouteTarget): number {
+    this.#timeoutMs = target.plan.timeoutMs;
+    this.#connectMs = Math.min(target.cluster.plan.connectMs, this.#timeoutMs);
+    this.#poolIdleMs = target.cluster.plan.poolIdleMs;
+    this.#endpoint = endpoint;
+    this.#hasBytes = false;
+    this.#interimCount = 0;
+    this.#isReusable = false;
+    const { dispatcher } = this.#exchange.listener;
+    const pooled = endpoint.pool.take();
+    if (pooled === 0) return this.#dial(endpoint);
+    this.#id = pooled;
+    this.#isReused = true;
+    this.#openedRound = dispatcher.round;
+    this.#state = AWAITING;
+    dispatcher.bind(pooled, this);
+    dispatcher.commands.deadline(pooled, this.#timeoutMs);
+    return pooled;
+  }
+
+  #dial(endpoint: Endpoint): number {
+    const id = this.#exchange.listener.context.dialer.dial(endpoint, this.#connectMs, this);
+    this.#isReused = false;
+    this.#id = Math.max(id, 0);
+    this.#state = id > 0 ? CONNECTING : CLOSED;
+    return id;
+  }
+
+  /** Another endpoint for a dial that failed; what was sent waits in the connection. Returns 0 or -errno. */
+  redial(endpoint: Endpoint): number {
+    this.#endpoint = endpoint;
+    return this.#exchange.listener.context.dialer.redial(this.#id, endpoint, this.#connectMs);
+  }
+
+  /** A fresh connection to the same endpoint in place of one that turned out to be dead. Returns its id, or -errno. */
+  reopen(endpoint: Endpoint): number {
+    const dead = this.#id;
+    const { dispatcher } = this.#exchange.listener;
+    const id = this.#dial(endpoint);
+    dispatcher.unbind(dead);
+    dispatcher.commands.close(dead);
+    return id;
+  }
+
+  onConnected(id: number): void {
+    this.#state = AWAITING;
+    this.#exchange.listener.dispatcher.commands.deadline(id, this.#timeoutMs);
+  }
+
+  onConnectFailed(): void {
+    this.#exchange.connectFailed('connect_refused');
+  }
+
+  onDeadline(): void {
+    if (this.#state === CONNECTING) this.#exchange.connectFailed('connect_timeout');
+    else this.#exchange.fail('response_timeout');
+  }
+
+  onData(_id: number, offset: number, length: number): void {
+    const end = offset + length;
+    this.#exchange.listener.dispatcher.reserveScratch(SIZE_LINE_MAX_BYTES);
+    switch (this.#state) {
+      case AWAITING:
+        if (this.#isReused && this.#exchange.listener.dispatcher.round === this.#openedRound)
+          this.#broke('upstream_closed');
+        else this.#readHead(offset, end);
+        return;
+      case CHUNKED:
+        this.#exchange.listener.dispatcher.commands.beginSend(this.#exchange.downstreamId, this.#id, 0);
+        this.#forwardChunks(offset, end);
+        return;
+      case UNTIL_CLOSE:
+        this.#exchange.listener.dispatcher.commands.beginSend(this.#exchange.downstreamId, this.#id, 0);
+        this.#forwardUntilClose(offset, end);
+        return;
+      default:
+        // Bytes behind the response: nobody asked for them, so nothing that follows on this connection can be trusted.
+        this.#isReusable = false;
+    }
+  }
+
+  #readHead(start: number, end: number): void {
+    const { responseHead, dispatcher } = this.#exchange.listener;
+    this.#hasBytes = true;
+    let at = start;
+    while (at < end) {
+      const result = parseResponseHead(dispatcher.engine.slab, at, end, LIMITS, responseHead, this.#exchange.method);
+      if (result < 0) {
+        this.#exchange.fail('malformed_response');
+        return;
+      }
+      if (result === 0) break;
+      at += result;
+      if (responseHead.status >= 200) {
+        this.#begin(responseHead, at, end);
+        return;
+      }
+      if (responseHead.status === 101) {
+        this.#switch(responseHead, at, end);
+        return;
+      }
+      if (++this.#interimCount > INTERIM_MAX_COUNT) {
+        this.#exchange.fail('malformed_response');
+        return;
+      }
+      this.#forwardInterim(responseHead);
+    }
+    if (at < end) dispatcher.commands.hold(this.#id, at, end - at);
+  }
+
+  /** 100 is for who asked for it, once; HTTP/1.0 knows none of them (RFC 9110 section 15.2). */
+  #forwardInterim(head: ResponseHead): void {
+    const exchange = this.#exchange;
+    if (exchange.clientMinor === 0) return;
+    if (head.status === 100 && (!exchange.expectsContinue || this.#interimCount > 1)) return;
+    const { dispatcher, prepared } = exchange.listener;
+    dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
+    forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, Persistence.UNSAID, false);
+    dispatcher.commands.endSend();
+  }
+
+  /** The final head, and what came with it, in one SEND. */
+  #begin(head: ResponseHead, at: number, end: number): void {
+    const exchange = this.#exchange;
+    const { dispatcher, prepared } = exchange.listener;
+    const isModern = exchange.clientMinor === 1;
+    const hasOpenEnd = head.bodyKind === BodyKind.CHUNKED || head.bodyKind === BodyKind.UNTIL_CLOSE;
+    this.#isChunkedOut = hasOpenEnd && isModern;
+    this.#isReusable = head.keepAlive === 1;
+    if (head.keepAliveTimeoutS >= 0) {
+      this.#poolIdleMs = Math.min(this.#poolIdleMs, head.keepAliveTimeoutS * 1000 - KEEP_ALIVE_MARGIN_MS);
+    }
+    const closes = exchange.responseBegins(head.status, hasOpenEnd && !isModern);
+    const persistence = closes ? Persistence.CLOSE : isModern ? Persistence.UNSAID : Persistence.KEEP_ALIVE;
+    dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
+    forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, persistence, this.#isChunkedOut);
+    this.#beginBody(head, at, end);
+  }
+
+  #beginBody(head: ResponseHead, at: number, end: number): void {
+    const exchange = this.#exchange;
+    const { commands } = exchange.listener.dispatcher;
+    switch (head.bodyKind) {
+      case BodyKind.NONE:
+        commands.endSend();
+        this.#complete(at, end);
+        return;
+      case BodyKind.LENGTH: {
+        const bodyEnd = Math.min(end, at + head.contentLength);
+        commands.range(at, bodyEnd - at);
+        commands.endSend();
+        const remaining = head.contentLength - (bodyEnd - at);
+        if (remaining === 0) {
+          this.#complete(bodyEnd, end);
+          return;
+        }
+        this.#state = LENGTH;
+        commands.relay(this.#id, exchange.downstreamId, remaining);
+        commands.idleDeadline(this.#id, this.#timeoutMs);
+        return;
+      }
+      case BodyKind.CHUNKED:
+        this.#state = CHUNKED;
+        this.#chunks ??= new ChunkForwarder(exchange.listener.dispatcher, exchange.listener.prepared, 'response');
+        this.#chunks.start(this.#id, exchange.downstreamId, this.#isChunkedOut, Number.POSITIVE_INFINITY);
+        commands.idleDeadline(this.#id, this.#timeoutMs);
+        this.#forwardChunks(at, end);
+        return;
+      default:
+        this.#state = UNTIL_CLOSE;
+        commands.idleDeadline(this.#id, this.#timeoutMs);
+        this.#forwardUntilClose(at, end);
+    }
+  }
+
+  #forwardChunks(start: number, end: number): void {
+    const chunks = this.#chunks!;
+    switch (chunks.forward(start, end)) {
+      case Forwarded.DONE:
+        this.#complete(chunks.consumed, end);
+        return;
+      case Forwarded.FAILED:
+        this.#exchange.fail('malformed_response');
+        return;
+    }
+  }
+
+  /** A body that ends with its connection: in chunks, so that its end can be told from an accident; or bare, for HTTP/1.0. */
+  #forwardUntilClose(start: number, end: number): void {
+    const { dispatcher, prepared } = this.#exchange.listener;
+    const { commands, scratch } = dispatcher;
+    if (!this.#isChunkedOut) {
+      commands.range(start, end - start);
+      commands.endSend();
+      commands.relay(this.#id, this.#exchange.downstreamId, RELAY_UNTIL_END);
+      return;
+    }
+    if (end > start) {
+      const offset = scratch.take(SIZE_LINE_MAX_BYTES);
+      commands.range(offset, writeHex(scratch.bytes, offset, end - start));
+      commands.range(start, end - start);
+      commands.range(prepared.lineEnd.offset, prepared.lineEnd.length);
+    }
+    commands.endSend();
+  }
+
+  onRelayDone(): void {
+    if (this.#state === LENGTH) this.#complete(0, 0);
+    else if (this.#state === CHUNKED) this.#chunks!.relayDone();
+  }
+
+  onEnd(): void {
+    if (this.#state === UNTIL_CLOSE) this.#ended();
+    else this.#broke('upstream_closed');
+  }
+
+  onClosed(): void {
+    this.#broke('upstream_reset');
+  }
+
+  /** The end of the connection is the end of the body. */
+  #ended(): void {
+    if (this.#isChunkedOut) {
+      const { lastChunk } = this.#exchange.listener.prepared;
+      const { commands } = this.#exchange.listener.dispatcher;
+      commands.send(this.#exchange.downstreamId, this.#id, 0, lastChunk.offset, lastChunk.length);
+    }
+    this.#complete(0, 0);
+  }
+
+  /** The connection has ended where it must not. */
+  #broke(code: ErrorCode): void {
+    if (this.#state === AWAITING && this.#isReused && !this.#hasBytes) this.#exchange.staleConnection(code);
+    else if (this.#state === AWAITING) this.#exchange.fail(this.#hasBytes ? 'malformed_response' : code);
+    else this.#exchange.fail('response_cut');
+  }
+
+  /** `slab[at, end)` is what came behind the response: nobody asked for it. */
+  #complete(at: number, end: number): void {
+    const exchange = this.#exchange;
+    const endpoint = this.#endpoint!;
+    const id = this.#id;
+    this.#state = COMPLETE;
+    if (this.#isReusable && at === end && exchange.isRequestComplete) {
+      this.forget();
+      endpoint.pool.put(id, this.#poolIdleMs);
+    } else this.abandon();
+    exchange.responseComplete();
+  }
+
+  /** Closes the connection, whatever it is doing. */
+  abandon(): void {
+    const id = this.#id;
+    if (id === 0) return;
+    const { dispatcher } = this.#exchange.listener;
+    this.forget();
+    dispatcher.unbind(id);
+    dispatcher.commands.close(id);
+  }
+
+  /** The connection is somebody else's, or gone. */
+  forget(): void {
+    this.#id = 0;
+    this.#endpoint = undefined;
+    this.#state = CLOSED;
+  }
+
+  /** 101: from here on both connections speak something else (RFC 9110 section 7.8). Only now: never before the endpoint agreed. */
+  #switch(head: ResponseHead, at: number, end: number): void {
+    const exchange = this.#exchange;
+    if (!exchange.wantsUpgrade || !exchange.isRequestComplete || head.upgradeIndex < 0) {
+      exchange.fail('malformed_response');
+      return;
+    }
+    const { dispatcher, prepared } = exchange.listener;
+    const { commands } = dispatcher;
+    commands.beginSend(exchange.downstreamId, this.#id, 0);
+    forwardResponseHead(commands, dispatcher.engine.slab, prepared, head, Persistence.UPGRADE, false);
+    commands.endSend();
+    commands.hold(this.#id, at, end - at);
+    commands.clearDeadline(this.#id);
+    commands.tunnel(exchange.downstreamId, this.#id, SWITCHED_IDLE_MS);
+    this.#state = SWITCHED;
+    exchange.switchedProtocols();
+  }
+
+  onTunnelClosed(): void {}
+}

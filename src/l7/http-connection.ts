@@ -1,0 +1,182 @@
+/**
+ * A downstream connection that speaks HTTP/1: it takes requests one after the other, hands each to an exchange, and forwards its body.
+ *
+ *   accepted ─▶ HEAD ─▶ BUSY ─▶ IDLE ─▶ HEAD …        HEAD: bytes of a head have come, or the first is waited for
+ *                 │       │      │                     BUSY: an exchange is in flight; what else comes is held back
+ *                 └───────┴──────┴──▶ closed           IDLE: between requests
+ *
+ * Hot path: no allocation per request, no strings, no throw.
+ */
+import type { ErrorCode } from '../core/errors.ts';
+import { ERRORS } from '../core/errors.ts';
+import { ClientAddress } from '../downstream/client-address.ts';
+import type { ConnectionHandler } from '../engine/connection-handler.ts';
+import type { Exchange } from './exchange.ts';
+import { mayBeWholeHead, parseRequestHead } from './h1/request-parser.ts';
+import { REQUEST_REFUSALS } from './h1/request-refusals.ts';
+import type { HttpListener } from './http-listener.ts';
+
+const IDLE = 0;
+const HEAD = 1;
+const BUSY = 2;
+
+/** How long a client that is told to go may take to read that, before its connection is reset under it (RFC 9112 section 9.6). */
+export const LINGER_MS = 2000;
+
+export class HttpConnection implements ConnectionHandler {
+  readonly id: number;
+  readonly client = new ClientAddress();
+  readonly listener: HttpListener;
+  #state: number = HEAD;
+  /** Bytes of a partial head that are held, and how many there were when it was last parsed. */
+  #heldBytes = 0;
+  #parsedBytes = 0;
+  #hasHeldRequest = false;
+  #exchange: Exchange | undefined;
+
+  constructor(listener: HttpListener, id: number, family: number, port: number, addressOffset: number) {
+    this.listener = listener;
+    this.id = id;
+    this.client.read(family, port, listener.dispatcher.engine.events, addressOffset);
+  }
+
+  open(): void {
+    this.listener.dispatcher.commands.deadline(this.id, this.listener.plan.listener.timeouts.headMs);
+  }
+
+  onData(_id: number, offset: number, length: number): void {
+    if (this.#state === BUSY) this.#exchange!.onClientData(offset, offset + length);
+    else this.#readHead(offset, length);
+  }
+
+  #readHead(offset: number, length: number): void {
+    const { listener } = this;
+    const { slab } = listener.dispatcher.engine;
+    const { limits } = listener.plan.listener;
+    const held = this.#heldBytes;
+    // A head that dribbles in is parsed when it may be whole, or has doubled: the work stays linear in its size.
+    if (held > 0 && length < 2 * this.#parsedBytes && length < limits.headMaxBytes) {
+      if (!mayBeWholeHead(slab, offset, offset + held, offset + length)) {
+        this.#holdHead(offset, length);
+        return;
+      }
+    }
+    const result = parseRequestHead(slab, offset, offset + length, limits, listener.requestHead);
+    this.#parsedBytes = length;
+    if (result > 0) this.#begin(offset + result, offset + length);
+    else if (result === 0) this.#holdHead(offset, length);
+    else this.#refuse(REQUEST_REFUSALS[-result]!);
+  }
+
+  #holdHead(offset: number, length: number): void {
+    const { commands } = this.listener.dispatcher;
+    commands.hold(this.id, offset, length);
+    this.#heldBytes = length;
+    if (this.#state === HEAD) return;
+    this.#state = HEAD;
+    commands.deadline(this.id, this.listener.plan.listener.timeouts.headMs);
+  }
+
+  #begin(restStart: number, restEnd: number): void {
+    this.#state = BUSY;
+    this.#heldBytes = 0;
+    const exchange = this.listener.takeExchange();
+    this.#exchange = exchange;
+    exchange.begin(this, restStart, restEnd);
+  }
+
+  /** A request that never became an exchange. */
+  #refuse(code: ErrorCode): void {
+    const { listener } = this;
+    const { status } = ERRORS[code];
+    listener.plan.unrouted.count(status);
+    listener.errorResponses.send(listener.dispatcher.commands, this.id, status, true, true);
+    this.closeLingering();
+  }
+
+  /** Keeps what came after the request, until its exchange has ended. */
+  holdBack(start: number, end: number): void {
+    const { commands } = this.listener.dispatcher;
+    commands.hold(this.id, start, end - start);
+    commands.pause(this.id);
+    this.#hasHeldRequest = true;
+  }
+
+  /** The exchange is over, its answer handed over. */
+  exchangeEnded(): void {
+    const { commands } = this.listener.dispatcher;
+    this.#exchange = undefined;
+    this.#state = IDLE;
+    this.#parsedBytes = 0;
+    commands.deadline(this.id, this.listener.plan.listener.timeouts.idleMs);
+    if (!this.#hasHeldRequest) return;
+    this.#hasHeldRequest = false;
+    commands.resumeWhenDrained(this.id);
+  }
+
+  /** Ends the connection after what was sent has left. */
+  close(): void {
+    this.#leave();
+    this.listener.dispatcher.commands.close(this.id);
+  }
+
+  /** As `close`, for a client that may still be sending: it gets to read the answer. */
+  closeLingering(): void {
+    this.#leave();
+    this.listener.dispatcher.commands.closeLingering(this.id, LINGER_MS);
+  }
+
+  /** Ends the connection so that the client cannot take what it got for a whole answer. */
+  reset(): void {
+    this.#leave();
+    this.listener.dispatcher.commands.reset(this.id);
+  }
+
+  #leave(): void {
+    this.#exchange = undefined;
+    this.listener.dispatcher.unbind(this.id);
+    this.listener.forget(this);
+  }
+
+  closeIfIdle(): void {
+    if (this.#state === IDLE && !this.#hasHeldRequest) this.closeLingering();
+  }
+
+  /** Ends everything now. Returns whether an exchange was cut. */
+  cut(): boolean {
+    const exchange = this.#exchange;
+    if (exchange !== undefined) exchange.clientGone();
+    this.reset();
+    return exchange !== undefined;
+  }
+
+  onRelayDone(): void {
+    this.#exchange?.onClientRelayDone();
+  }
+
+  onEnd(): void {
+    this.#exchange?.clientGone();
+    this.close();
+  }
+
+  onClosed(): void {
+    this.#exchange?.clientGone();
+    this.#leave();
+  }
+
+  onDeadline(): void {
+    if (this.#state === BUSY) this.#exchange!.onClientDeadline();
+    else if (this.#state === HEAD && this.#heldBytes > 0) this.#refuse('request_timeout');
+    else this.close();
+  }
+
+  onTunnelClosed(_first: number, _second: number, reason: number): void {
+    const exchange = this.#exchange;
+    this.#leave();
+    exchange?.tunnelClosed(reason);
+  }
+
+  onConnected(): void {}
+
+  onConnectFailed(): void {}
+}

@@ -1,0 +1,83 @@
+import type { HttpListenerPlan, ListenerPlan } from '../contract/plan.ts';
+import { invariant } from '../core/invariant.ts';
+import type { ProtocolListener } from '../downstream/protocol-listener.ts';
+import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { ListenerContext } from '../upstream/listener-context.ts';
+import { ErrorResponses } from './error-response.ts';
+import { Exchange } from './exchange.ts';
+import { RequestHead } from './h1/request-head.ts';
+import { ResponseHead } from './h1/response-head.ts';
+import { HttpConnection } from './http-connection.ts';
+import { HttpPlan } from './http-plan.ts';
+import { Prepared } from './prepared.ts';
+
+/** Most exchanges kept for reuse when they are idle. */
+const IDLE_EXCHANGES_MAX = 1024;
+/** Fields a response may have; its other limits are those of requests by default. */
+const RESPONSE_HEADERS_MAX_COUNT = 256;
+
+/** Corridor 2: an HTTP listener of one shard, and what its connections share. */
+export class HttpListener implements ProtocolListener {
+  readonly context: ListenerContext;
+  readonly dispatcher: Dispatcher;
+  readonly prepared: Prepared;
+  readonly errorResponses: ErrorResponses;
+  /** Heads are parsed into these two, one at a time. */
+  requestHead: RequestHead;
+  readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
+  plan: HttpPlan;
+  readonly #connections = new Set<HttpConnection>();
+  readonly #idleExchanges: Exchange[] = [];
+  #activeCount = 0;
+
+  constructor(context: ListenerContext, plan: HttpListenerPlan) {
+    this.context = context;
+    this.dispatcher = context.dispatcher;
+    this.prepared = new Prepared(context.dispatcher.constants);
+    this.errorResponses = new ErrorResponses(context.dispatcher.constants);
+    this.plan = new HttpPlan(plan, context.clusters, context.counters);
+    this.requestHead = new RequestHead(plan.limits.headersMaxCount);
+  }
+
+  apply(plan: ListenerPlan): void {
+    invariant(plan.protocol === 'http', 'a listener does not change its protocol');
+    this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters);
+    this.requestHead = new RequestHead(plan.limits.headersMaxCount);
+  }
+
+  get activeCount(): number {
+    return this.#activeCount;
+  }
+
+  onAccepted(id: number, family: number, port: number, addressOffset: number): void {
+    const connection = new HttpConnection(this, id, family, port, addressOffset);
+    this.#connections.add(connection);
+    this.dispatcher.bind(id, connection);
+    connection.open();
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#connections) connection.closeIfIdle();
+  }
+
+  cutAll(): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.cut() ? 1 : 0;
+    return count;
+  }
+
+  /** The connection has been closed, or is gone. */
+  forget(connection: HttpConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  takeExchange(): Exchange {
+    this.#activeCount++;
+    return this.#idleExchanges.pop() ?? new Exchange(this);
+  }
+
+  putExchange(exchange: Exchange): void {
+    this.#activeCount--;
+    if (this.#idleExchanges.length < IDLE_EXCHANGES_MAX) this.#idleExchanges.push(exchange);
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The bytes that HTTP messages are completed with, interned once per shard on the slab's constant part.
+ */
+import type { Constant, Constants } from '../engine/constants.ts';
+
+export class Prepared {
+  readonly versionAndLineEnd: Constant;
+  readonly version: Constant;
+  readonly forwardedFor: Constant;
+  /** Ends X-Forwarded-For, and says which scheme the client spoke. */
+  readonly forwardedProtoHttp: Constant;
+  readonly forwardedHost: Constant;
+  readonly lineEnd: Constant;
+  readonly connectionClose: Constant;
+  readonly connectionKeepAlive: Constant;
+  readonly connectionUpgrade: Constant;
+  readonly transferEncodingChunked: Constant;
+  readonly lastChunkSize: Constant;
+  readonly lastChunk: Constant;
+  readonly #constants: Constants;
+
+  constructor(constants: Constants) {
+    this.#constants = constants;
+    this.versionAndLineEnd = constants.intern(' HTTP/1.1\r\n');
+    this.version = constants.intern('HTTP/1.1 ');
+    this.forwardedFor = constants.intern('X-Forwarded-For: ');
+    this.forwardedProtoHttp = constants.intern('\r\nX-Forwarded-Proto: http\r\n');
+    this.forwardedHost = constants.intern('X-Forwarded-Host: ');
+    this.lineEnd = constants.intern('\r\n');
+    this.connectionClose = constants.intern('Connection: close\r\n');
+    this.connectionKeepAlive = constants.intern('Connection: keep-alive\r\n');
+    this.connectionUpgrade = constants.intern('Connection: Upgrade\r\nUpgrade: ');
+    this.transferEncodingChunked = constants.intern('Transfer-Encoding: chunked\r\n');
+    this.lastChunkSize = constants.intern('0\r\n');
+    this.lastChunk = constants.intern('0\r\n\r\n');
+  }
+
+  /** `Host` for a request that names none (HTTP/1.0): the endpoint's own address. Makes strings: for the rare case only. */
+  hostLine(endpointKey: string): Constant {
+    return this.#constants.intern(`Host: ${endpointKey.startsWith('unix:') ? 'localhost' : endpointKey}\r\n`);
+  }
+}
