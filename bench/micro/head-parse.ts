@@ -1,6 +1,8 @@
 /**
- * Nanoseconds per head, path and route, warm, on one thread: `node bench/micro/head-parse.ts` where Node runs TypeScript, or after a build
- * through any loader. Best of several rounds: what the code can do, not what the machine did meanwhile.
+ * Nanoseconds per head, path and route, warm, on one thread. Best of several rounds: what the code can do, not what the machine did
+ * meanwhile. Not part of `npm run bench`; bundle it first, so that Node sees plain modules:
+ *
+ *   npx rolldown bench/micro/head-parse.ts --platform node -o build/head-parse.mjs && node build/head-parse.mjs
  */
 import { SLAB_BYTES } from '../../src/engine/protocol.ts';
 import { RequestHead } from '../../src/l7/h1/request-head.ts';

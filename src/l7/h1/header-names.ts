@@ -12,6 +12,8 @@ export const TRAIT_PROTECTED = 2;
 export const TRAIT_NOT_IN_TRAILERS = 4;
 /** A claim about the client that is believed from trusted proxies only. */
 export const TRAIT_CLAIM = 8;
+/** Has a `_` in it. So that `HeadFields.traits` tells whether any name has. */
+export const TRAIT_UNDERSCORE = 16;
 
 const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
@@ -129,6 +131,7 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
 /** Traits by id. */
 export const HEADER_TRAITS = new Uint8Array(48);
 HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
+HEADER_TRAITS[Header.UNDERSCORED] = TRAIT_UNDERSCORE;
 
 const X_FORWARDED = asciiBytes('x-forwarded-');
 

@@ -8,6 +8,7 @@ import {
   KNOWN_HEADERS,
   TRAIT_HOP_BY_HOP,
   TRAIT_PROTECTED,
+  TRAIT_UNDERSCORE,
 } from '../../../src/l7/h1/header-names.ts';
 import { parseRequestEverywhere } from './parse-everywhere.ts';
 
@@ -58,5 +59,6 @@ describe('names with an underscore', () => {
     const ids = [1, 2, 3].map((index) => head.headers[index * 5 + 4]);
     expect(ids).toEqual([Header.UNDERSCORED, Header.UNDERSCORED, Header.UNDERSCORED]);
     expect(head.contentLengthIndex).toBe(-1);
+    expect(head.traits & TRAIT_UNDERSCORE).not.toBe(0);
   });
 });
