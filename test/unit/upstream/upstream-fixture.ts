@@ -1,0 +1,43 @@
+import { Board } from '../../../src/contract/board.ts';
+import type { ClusterPlan, EndpointPlan, PolicyName } from '../../../src/contract/plan.ts';
+import { Dispatcher } from '../../../src/engine/dispatcher.ts';
+import { Endpoint } from '../../../src/upstream/endpoint.ts';
+import { FakeEngine } from './fake-engine.ts';
+
+export function endpointPlan(slot: number, weight = 1): EndpointPlan {
+  const host = `10.0.${slot >> 8}.${slot & 255}`;
+  return {
+    slot,
+    weight,
+    name: `${host}:9000`,
+    key: `${host}:9000`,
+    address: { family: 4, host, port: 9000 },
+  };
+}
+
+export function clusterPlan(endpoints: readonly EndpointPlan[], policy: PolicyName = 'round-robin'): ClusterPlan {
+  return { name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000 };
+}
+
+/** A board, an engine without sockets, and endpoints on both. */
+export class UpstreamFixture {
+  readonly engine = new FakeEngine();
+  readonly dispatcher = new Dispatcher(this.engine);
+  readonly board = Board.create(2);
+  readonly context = { dispatcher: this.dispatcher, board: this.board, shard: 0 };
+
+  constructor() {
+    this.dispatcher.start();
+  }
+
+  /** `count` endpoints with slots from 0. */
+  endpoints(count: number): Endpoint[] {
+    return Array.from({ length: count }, (_, slot) => new Endpoint(endpointPlan(slot), this.context));
+  }
+
+  /** Runs what was written outside a round and returns it. */
+  orders(): string[] {
+    this.dispatcher.commands.flush();
+    return this.engine.takeOrders();
+  }
+}
