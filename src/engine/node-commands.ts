@@ -41,7 +41,7 @@ export class CommandRunner {
   #send(at: number): void {
     const words = this.#words;
     const connection = this.#live(words[at + 1]!);
-    if (connection === undefined) return;
+    if (connection === undefined || connection.tunnel !== undefined) return;
     // Copied once: the ranges are gone after the round, and the socket may need longer.
     connection.send(this.#gather(at + SEND_HEAD_WORDS, words[at + 4]!), (words[at + 3]! & SEND_RETAIN) !== 0);
     const source = this.#live(words[at + 2]!);

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Clock } from '../core/clock.ts';
 import type { Deadlines, Timed } from './node-deadlines.ts';
 import { Incoming } from './node-incoming.ts';
-import { Output } from './node-output.ts';
+import { Output, PENDING_MAX_BYTES } from './node-output.ts';
 import { highWord, lowWord, type Round } from './node-round.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
 import {
@@ -335,6 +335,7 @@ export class NodeConnection implements Timed {
     if (retains) this.#retain(bytes);
     else this.release();
     this.output.send(bytes);
+    if (this.output.pendingBytes > PENDING_MAX_BYTES) this.#fail(constants.errno.ENOBUFS);
   }
 
   relay(sink: NodeConnection, byteCount: number): void {
@@ -448,7 +449,6 @@ export class NodeConnection implements Timed {
   }
 
   #fail(errno: number): void {
-    if (this.#phase !== 'open') return;
     this.cut(true);
     this.#errno = errno;
     this.#incoming = new Incoming();

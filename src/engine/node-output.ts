@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 
 /** Most bytes handed to a socket in one write, so that progress on a slow connection is seen in steps of this size. */
 const WRITE_BYTES = 64 * 1024;
+/** Most bytes that wait for the socket; a shard that sends more does not heed back-pressure. */
+export const PENDING_MAX_BYTES = 1024 * 1024;
 
 export interface OutputOwner {
   /** The kernel took bytes. */

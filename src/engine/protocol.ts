@@ -76,7 +76,8 @@ export const TunnelEnd = {
 
 export const Command = {
   /** [op, id, source, flags, count, (offset, length) x count]. Sends slab ranges with one gather call; what the socket does not
-   *  take is copied and sent when it does. While such bytes wait, `source` (0: none) is not read. */
+   *  take is copied and sent when it does. While such bytes wait, `source` (0: none) is not read. More than 1 MiB of them fails the
+   *  connection (CLOSED, ENOBUFS). */
   SEND: 1,
   /** [op, source, sink, nLow, nHigh]. Moves exactly n bytes from source to sink without showing them; what the source holds
    *  (HOLD) goes first. Reads a paused source again. n = RELAY_UNTIL_END (both words -1): up to FIN, which is reported as END. A FIN or

@@ -11,6 +11,8 @@ const FLOOD_BYTES = 48 * 1024 * 1024;
 /** More than the kernel keeps for both sockets of a connection on loopback (net.ipv4.tcp_rmem and tcp_wmem), and the engine on top. */
 const IN_FLIGHT_MAX_BYTES = 24 * 1024 * 1024;
 const ENOBUFS = 105;
+/** Most bytes that wait for a socket (SEND). */
+const PENDING_MAX_BYTES = 1024 * 1024;
 
 export function acceptingAndReading(use: UseDriver): void {
   it('accepts a client and says its IPv4 address', async () => {
@@ -121,7 +123,7 @@ export function acceptingAndReading(use: UseDriver): void {
     expect(driver.engine.isOpen(id)).toBe(true);
     driver.order((writer) => writer.hold(id, SCRATCH_OFFSET, HOLD_MAX_BYTES + 1));
     expect(await driver.next('closed', id)).toMatchObject({ errno: ENOBUFS });
-    await peer.closed();
+    expect(await peer.closedWhenSending()).not.toBe('none');
   });
 
   it('reads nothing of a paused connection, and everything after RESUME', async () => {
@@ -182,10 +184,9 @@ export function acceptingAndReading(use: UseDriver): void {
 
   it('resumes when drained only after all output has left', async () => {
     const driver = await use();
-    const { id, peer } = await driver.accept();
-    peer.socket.pause();
-    const answer = Buffer.alloc(IN_FLIGHT_MAX_BYTES, 'a');
-    driver.send(id, answer);
+    const accepted = await driver.accept();
+    const { id, peer } = accepted;
+    const answer = await driver.fill(accepted);
     driver.order((writer) => writer.pause(id));
     driver.order((writer) => writer.resumeWhenDrained(id));
     peer.send('next request');
@@ -310,9 +311,8 @@ export function sending(use: UseDriver): void {
     const driver = await use();
     const source = await driver.accept();
     const sink = await driver.accept();
-    sink.peer.socket.pause();
-    const answer = Buffer.alloc(IN_FLIGHT_MAX_BYTES, 'x');
-    driver.send(sink.id, answer, source.id);
+    await driver.fill(sink);
+    driver.send(sink.id, 'x', source.id);
     source.peer.send('still here');
     await driver.settle();
     expect(driver.kindsOf(source.id)).toEqual([]);
@@ -321,12 +321,19 @@ export function sending(use: UseDriver): void {
     expect(await driver.text(source.id, 10)).toBe('still here');
   });
 
+  it('fails a connection for which more waits than may', async () => {
+    const driver = await use();
+    const accepted = await driver.accept();
+    await driver.fill(accepted);
+    driver.send(accepted.id, Buffer.alloc(PENDING_MAX_BYTES + 1));
+    expect(await driver.next('closed', accepted.id)).toMatchObject({ errno: ENOBUFS });
+  });
+
   it('half-closes after what is pending, and still reads', async () => {
     const driver = await use();
-    const { id, peer } = await driver.accept();
-    peer.socket.pause();
-    const answer = Buffer.alloc(IN_FLIGHT_MAX_BYTES, 'h');
-    driver.send(id, answer);
+    const accepted = await driver.accept();
+    const { id, peer } = accepted;
+    const answer = await driver.fill(accepted);
     driver.order((writer) => writer.halfClose(id));
     driver.send(id, 'too late');
     peer.socket.resume();

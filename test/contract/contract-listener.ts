@@ -204,17 +204,14 @@ const STAGES: readonly [string, (driver: EngineDriver) => Promise<void>][] = [
   [
     'output is pending',
     async (driver) => {
-      const { id, peer } = await driver.accept();
-      peer.socket.pause();
-      driver.send(id, Buffer.alloc(LARGE_BYTES));
+      await driver.fill(await driver.accept());
     },
   ],
   [
     'closed connections flush and linger',
     async (driver) => {
       const [flushing, lingering] = [await driver.accept(), await driver.accept()];
-      flushing.peer.socket.pause();
-      driver.send(flushing.id, Buffer.alloc(LARGE_BYTES));
+      await driver.fill(flushing);
       driver.order((writer) => {
         writer.close(flushing.id);
         writer.closeLingering(lingering.id, 20_000);

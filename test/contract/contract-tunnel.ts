@@ -219,8 +219,8 @@ export function tunnelling(use: UseDriver): void {
     const closed = await driver.next('tunnelClosed', client.id);
     expect(performance.now() - lastByteMs).toBeGreaterThanOrEqual(IDLE_MS);
     expect(closed).toMatchObject({ reason: TunnelEnd.IDLE, bytesForward: 2, bytesBack: 2 });
-    await client.peer.closed().catch(() => client.peer.end());
-    await upstream.peer.closed().catch(() => upstream.peer.end());
+    await client.peer.closedWhenSending();
+    await upstream.peer.closedWhenSending();
   });
 
   it('forgets the deadlines of its ends', async () => {

@@ -3,7 +3,15 @@ import { loadAddon } from '../../src/engine/binding.ts';
 import { CommandWriter } from '../../src/engine/command-writer.ts';
 import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
 import { NodeEngine } from '../../src/engine/node-engine.ts';
-import { Counter, EVENT_WORDS, Event, SCRATCH_BYTES, SCRATCH_OFFSET } from '../../src/engine/protocol.ts';
+import {
+  COUNTERS_LISTENER_OFFSET,
+  Counter,
+  EVENT_WORDS,
+  Event,
+  ListenerCounter,
+  SCRATCH_BYTES,
+  SCRATCH_OFFSET,
+} from '../../src/engine/protocol.ts';
 import { Waiting } from './deadline.ts';
 import { Peer, PeerServer } from './peer.ts';
 
@@ -41,6 +49,11 @@ const TWO_POW_32 = 4_294_967_296;
 const LISTENER = 0;
 const BACKLOG = 511;
 const DESCRIPTORS_MAX = 1_000;
+const FILL_PIECE_BYTES = 64 * 1024;
+/** More than the kernel keeps for both sockets of a connection on loopback. */
+const FILL_PIECES_MAX = 384;
+/** What `settle` itself makes the engine send. */
+const SETTLE_BYTES_MAX = 100;
 
 /** Plays the shard: collects what an engine tells, and acts. Everything a test opens through it is closed by `close`. */
 export class EngineDriver {
@@ -185,6 +198,29 @@ export class EngineDriver {
       this.engine.slab.set(piece, SCRATCH_OFFSET);
       this.order((writer) => writer.send(id, source, flags, SCRATCH_OFFSET, piece.length));
     }
+  }
+
+  /** Makes the peer read nothing, and sends until some of it waits in the engine. Returns all that was sent. */
+  async fill({ id, peer }: AcceptedPair): Promise<Buffer> {
+    peer.socket.pause();
+    const pieces: Buffer[] = [];
+    for (let i = 0; i < FILL_PIECES_MAX; i++) {
+      const piece = Buffer.alloc(FILL_PIECE_BYTES, i + 1);
+      pieces.push(piece);
+      const before = this.#bytesSentToClients();
+      this.send(id, piece);
+      if (this.#bytesSentToClients() > before) continue;
+      // Once more after a while: the kernel may have made room.
+      await this.settle();
+      const later = this.#bytesSentToClients();
+      await this.settle();
+      if (this.#bytesSentToClients() - later <= SETTLE_BYTES_MAX) return Buffer.concat(pieces);
+    }
+    throw new Error('the kernel takes everything');
+  }
+
+  #bytesSentToClients(): number {
+    return this.engine.counters[COUNTERS_LISTENER_OFFSET + ListenerCounter.BYTES_SENT]!;
   }
 
   /**

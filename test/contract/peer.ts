@@ -10,6 +10,7 @@ export class Peer {
   readonly socket: Socket;
   readonly #waiting = new Waiting();
   #chunks: Buffer[] = [];
+  #keptBytes = 0;
   #hash: Hash | undefined;
   #ended = false;
   #closed = false;
@@ -20,7 +21,7 @@ export class Peer {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => {
       this.bytesReceived += chunk.length;
-      if (this.#hash === undefined) this.#chunks.push(chunk);
+      if (this.#hash === undefined) this.#keep(chunk);
       else this.#hash.update(chunk);
       this.#waiting.changed();
     });
@@ -89,9 +90,8 @@ export class Peer {
   /** From now on what comes is hashed, not kept. Resolves with the sha256 of the next `byteCount` bytes. */
   async hashBytes(byteCount: number, withinMs = 15_000): Promise<string> {
     const hash = createHash('sha256');
-    const before = this.bytesReceived - this.#kept().length;
-    for (const chunk of this.#chunks) hash.update(chunk);
-    this.#chunks = [];
+    const before = this.bytesReceived - this.#keptBytes;
+    hash.update(this.#take(this.#keptBytes));
     this.#hash = hash;
     await this.#waiting.until(
       () => this.bytesReceived - before >= byteCount || this.#closed || undefined,
@@ -105,13 +105,11 @@ export class Peer {
   /** The next `byteCount` bytes. */
   async read(byteCount: number, withinMs?: number): Promise<Buffer> {
     await this.#waiting.until(
-      () => this.#kept().length >= byteCount || undefined,
+      () => this.#keptBytes >= byteCount || undefined,
       () => `${byteCount} bytes; got ${this.#describe()}`,
       withinMs,
     );
-    const kept = this.#kept();
-    this.#chunks = [kept.subarray(byteCount)];
-    return kept.subarray(0, byteCount);
+    return this.#take(byteCount);
   }
 
   async readText(length: number): Promise<string> {
@@ -125,9 +123,7 @@ export class Peer {
       () => `FIN; got ${this.#describe()}`,
       withinMs,
     );
-    const kept = this.#kept();
-    this.#chunks = [];
-    return kept;
+    return this.#take(this.#keptBytes);
   }
 
   /** Resolves with the code of the error the connection ended with, or 'none'. */
@@ -151,14 +147,21 @@ export class Peer {
     }
   }
 
-  #kept(): Buffer {
-    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0] ?? Buffer.alloc(0);
+  #keep(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#keptBytes += chunk.length;
+  }
+
+  #take(byteCount: number): Buffer {
+    const kept = Buffer.concat(this.#chunks);
+    this.#chunks = [kept.subarray(byteCount)];
+    this.#keptBytes -= byteCount;
+    return kept.subarray(0, byteCount);
   }
 
   #describe(): string {
     const state = `${this.#ended ? ', FIN' : ''}${this.#closed ? `, closed (${this.#errorCode ?? 'no error'})` : ''}`;
-    return `${this.#kept().length} bytes${state}`;
+    return `${this.#keptBytes} bytes${state}`;
   }
 }
 
