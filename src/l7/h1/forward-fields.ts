@@ -5,21 +5,15 @@
 import type { CommandWriter } from '../../engine/command-writer.ts';
 import { CONNECTION_OTHER, isNominated } from './connection-options.ts';
 import { HEADER_WORDS, type HeadFields, NAME_ID, NAME_START } from './head-fields.ts';
-import { HEADER_TRAITS, Header } from './header-names.ts';
+import { HEADER_TRAITS } from './header-names.ts';
 
 /**
- * Adds the ranges of `head`'s fields, without the empty line at the end, to the open SEND. `dropTraits`: fields with any of these TRAIT_
- * bits are left out. `dropsUnderscores`: so are names with `_`, which an application could take for others (CGI).
+ * Adds the ranges of `head`'s fields, without the empty line at the end, to the open SEND. Fields with any of the TRAIT_ bits in
+ * `dropTraits` are left out.
  */
-export function forwardFields(
-  commands: CommandWriter,
-  bytes: Uint8Array,
-  head: HeadFields,
-  dropTraits: number,
-  dropsUnderscores: boolean,
-): void {
+export function forwardFields(commands: CommandWriter, bytes: Uint8Array, head: HeadFields, dropTraits: number): void {
   const mayDrop = (head.traits & dropTraits) !== 0 || (head.connectionOptions & CONNECTION_OTHER) !== 0;
-  if (!mayDrop && !dropsUnderscores) {
+  if (!mayDrop) {
     commands.range(head.fieldsStart, head.fieldsEnd - head.fieldsStart);
     return;
   }
@@ -28,11 +22,7 @@ export function forwardFields(
   for (let index = 0; index < headerCount; index++) {
     const word = index * HEADER_WORDS;
     const id = headers[word + NAME_ID]!;
-    const isDropped =
-      (HEADER_TRAITS[id]! & dropTraits) !== 0 ||
-      (id === Header.UNDERSCORED && dropsUnderscores) ||
-      (mayDrop && isNominated(head, bytes, index));
-    if (!isDropped) continue;
+    if ((HEADER_TRAITS[id]! & dropTraits) === 0 && !isNominated(head, bytes, index)) continue;
     const lineStart = headers[word + NAME_START]!;
     commands.range(keptFrom, lineStart - keptFrom);
     keptFrom = index + 1 < headerCount ? headers[word + HEADER_WORDS + NAME_START]! : head.fieldsEnd;

@@ -11,8 +11,11 @@ import type { Scratch } from '../../engine/scratch.ts';
 import type { Prepared } from '../prepared.ts';
 import { forwardFields } from './forward-fields.ts';
 import { BodyKind, HEADER_WORDS, VALUE_END, VALUE_START } from './head-fields.ts';
-import { TRAIT_CLAIM, TRAIT_HOP_BY_HOP } from './header-names.ts';
+import { TRAIT_CLAIM, TRAIT_HOP_BY_HOP, TRAIT_UNDERSCORE } from './header-names.ts';
 import { type RequestHead, TargetForm } from './request-head.ts';
+
+/** What stays here: the connection's own, claims about the client, and names that an application could take for others. */
+const NOT_FORWARDED = TRAIT_HOP_BY_HOP | TRAIT_CLAIM | TRAIT_UNDERSCORE;
 
 /** Adds the ranges of the whole head to the open SEND. The path is `bytes[pathStart, pathEnd)`, on the slab. */
 export function forwardRequestHead(
@@ -27,7 +30,7 @@ export function forwardRequestHead(
 ): void {
   const bytes = scratch.bytes;
   forwardRequestLine(commands, prepared, head, pathStart, pathEnd);
-  forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP | TRAIT_CLAIM, true);
+  forwardFields(commands, bytes, head, NOT_FORWARDED);
   if (head.hostIndex < 0) {
     const line = prepared.hostLine(endpointKey);
     commands.range(line.offset, line.length);

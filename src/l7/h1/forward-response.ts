@@ -33,7 +33,7 @@ export function forwardResponseHead(
     commands.range(prepared.version.offset, prepared.version.length);
     commands.range(lineStart + VERSION_BYTES, head.fieldsStart - lineStart - VERSION_BYTES);
   }
-  forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP, false);
+  forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP);
   if (isChunkedOut) commands.range(prepared.transferEncodingChunked.offset, prepared.transferEncodingChunked.length);
   if (persistence === Persistence.CLOSE) {
     commands.range(prepared.connectionClose.offset, prepared.connectionClose.length);
