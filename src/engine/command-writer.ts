@@ -44,6 +44,11 @@ export class CommandWriter {
     if (this.#length > 0 || this.#tunnels.length > 0) this.#engine.submit(this.take());
   }
 
+  /** As flush, in the middle of a round: tunnels wait for its end. */
+  spill(): void {
+    if (this.#length > 0) this.#engine.submit(this.#takeWritten());
+  }
+
   #takeWritten(): number {
     const length = this.#length;
     this.#length = 0;
@@ -51,7 +56,7 @@ export class CommandWriter {
   }
 
   #room(words: number): void {
-    if (this.#length + words > COMMANDS_MAX_WORDS) this.#engine.submit(this.#takeWritten());
+    if (this.#length + words > COMMANDS_MAX_WORDS) this.spill();
   }
 
   /** Opens a SEND; follow with `range` calls and one `endSend`. `source` is not read while bytes wait (0: none). */

@@ -59,7 +59,7 @@ export class Dispatcher {
   /** Makes sure that the round's scratch has room for `length` bytes more. Not while a SEND is open: what was written so far may go now. */
   reserveScratch(length: number): void {
     if (this.scratch.room >= length) return;
-    this.commands.flush();
+    this.commands.spill();
     this.scratch.reset();
   }
 

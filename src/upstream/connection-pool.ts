@@ -26,7 +26,8 @@ export class ConnectionPool implements ConnectionHandler {
 
   /**
    * Hands over an idle connection, or 0 if there is none. The caller binds it and sets or clears its deadline: the idle one still runs.
-   * Events of this very round that the engine raised while it was idle go to the new owner, who must not take them for an answer.
+   * Events of this very round (`Dispatcher.round`) that the engine raised while it was idle go to the new owner, who must not take them for
+   * an answer.
    */
   take(): number {
     return this.#ids.length === 0 ? 0 : this.#ids.pop()!;
