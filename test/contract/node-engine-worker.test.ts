@@ -1,0 +1,3 @@
+import { describeWorkerContract } from './worker-contract.ts';
+
+describeWorkerContract('node');
