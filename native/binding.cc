@@ -140,24 +140,29 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
     if (instance_ != nullptr) instance_->Close(nullptr, nullptr);
   }
 
-  // One crossing per round. Whatever JavaScript does here, closing this engine included, is allowed for.
-  int OnRound(uint32_t event_count) override {
+  // One crossing per round. Whatever JavaScript does here, closing this engine included, is allowed for. The commands
+  // run before promises do: a promise may submit commands of its own, and the buffer is one.
+  bool OnRound(uint32_t event_count) override {
     const Napi::Env env = Env();
     const Napi::HandleScope scope(env);
-    if (round_.IsEmpty()) return 0;
+    if (round_.IsEmpty()) return true;
     const std::shared_ptr<Instance> alive = instance_;
-    napi_value count = Napi::Number::New(env, event_count);
-    napi_value result = nullptr;
-    const napi_status status = napi_make_callback(env, context_, env.Global(), round_.Value(), 1, &count, &result);
-    if (status == napi_pending_exception) {
-      // A bug of ours: the shard ends the way an uncaught exception ends any thread.
-      napi_value error = nullptr;
-      if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-      return -1;
+    {
+      const Napi::CallbackScope callback(env, context_);
+      napi_value count = Napi::Number::New(env, event_count);
+      napi_value result = nullptr;
+      const napi_status status = napi_call_function(env, env.Global(), round_.Value(), 1, &count, &result);
+      if (status == napi_pending_exception) {
+        // A bug of ours: the shard ends the way an uncaught exception ends any thread.
+        napi_value error = nullptr;
+        if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+        return false;
+      }
+      uint32_t words = 0;
+      if (status != napi_ok || napi_get_value_uint32(env, result, &words) != napi_ok) return false;
+      alive->engine().Submit(words);
     }
-    int32_t words = -1;
-    if (status != napi_ok || napi_get_value_int32(env, result, &words) != napi_ok) return -1;
-    return alive->engine().closed() ? -1 : words;
+    return !alive->engine().closed();
   }
 
  private:

@@ -97,9 +97,7 @@ bool Engine::Round() {
   const bool worked = event_count_ > 0;
   if (worked) {
     door_.counters[counter::kEvents] += event_count_;
-    const int words = shard_.OnRound(event_count_);
-    if (words < 0 || closed_) return false;
-    Execute({door_.commands, std::min(static_cast<uint32_t>(words), kCommandsMaxWords)});
+    if (!shard_.OnRound(event_count_) || closed_) return false;
   }
   BuryDead();
   return worked || !ready_.empty() || !waiting_events_.empty();
@@ -335,8 +333,10 @@ void Engine::ReportWhilePaused(Connection& connection) {
   if (connection.failed) {
     const int error = PendingError(connection.fd.get());
     Lose(connection, error == 0 ? ECONNRESET : error);
-  } else if (connection.hangup) {
-    ReportEnd(connection);
+  } else if (connection.hangup && !connection.end_reported) {
+    // Only an end with nothing unread before it is news: the rest is found by reading, later.
+    uint8_t byte = 0;
+    if (Peek(connection.fd.get(), byte) == 0) ReportEnd(connection);
   }
 }
 
@@ -592,6 +592,8 @@ void Engine::HandleCommand(const int32_t* words) {
 }
 
 void Engine::HandleDeadline(Connection& connection, int32_t ms, int32_t mode) {
+  // A dial that failed waits for the shard, not for time.
+  if (connection.state == State::kUnconnected) return;
   if (ms <= 0) {
     connection.idle_ticks = 0;
     wheel_.Set(connection, kNoTick);
@@ -655,7 +657,9 @@ std::string Engine::LocalAddress(int32_t id) {
 
 bool Engine::IsOpen(int32_t id) {
   const Connection* connection = table_.Find(id);
-  return connection != nullptr && connection->state != State::kDead;
+  if (connection == nullptr) return false;
+  return connection->state == State::kOpen || connection->state == State::kConnecting ||
+         connection->state == State::kUnconnected;
 }
 
 uint32_t Engine::descriptors_open() const {

@@ -34,9 +34,9 @@ struct Door {
 class Shard {
  public:
   virtual ~Shard() = default;
-  // Handles the events; returns the number of command words, or -1 if the shard is gone (the engine then stops at
-  // once).
-  virtual int OnRound(uint32_t event_count) = 0;
+  // Handles the events and submits the commands they lead to. Returns false if the shard is gone: the engine then stops
+  // at once.
+  [[nodiscard]] virtual bool OnRound(uint32_t event_count) = 0;
 };
 
 class Engine {

@@ -143,6 +143,14 @@ ssize_t Receive(int fd, uint8_t* bytes, size_t length) {
   }
 }
 
+ssize_t Peek(int fd, uint8_t& byte) {
+  for (;;) {
+    const ssize_t count = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
 ssize_t Send(int fd, std::span<iovec> ranges) {
   constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
   msghdr message{};

@@ -48,6 +48,8 @@ struct Address {
 
 // recv; 0 is the end of the stream, -EAGAIN nothing there.
 [[nodiscard]] ssize_t Receive(int fd, uint8_t* bytes, size_t length);
+// What the next Receive of one byte would return; takes nothing.
+[[nodiscard]] ssize_t Peek(int fd, uint8_t& byte);
 // sendmsg with NOSIGNAL. -EAGAIN: the socket is full.
 [[nodiscard]] ssize_t Send(int fd, std::span<iovec> ranges);
 // The next close sends RST (SO_LINGER with a time of zero, socket(7)).
