@@ -49,7 +49,7 @@ void Engine::StartRelay(Connection& source, Connection& sink, uint64_t count, Fl
   }
   // An end that was reported while nothing was read is found again by reading.
   if (source.end_reported && !source.eof) source.readable = true;
-  if (source.eof && source.held == nullptr) source.readable = true;
+  if (source.eof) source.readable = true;
   QueueReady(source);
 }
 

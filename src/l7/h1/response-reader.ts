@@ -119,6 +119,8 @@ export class ResponseReader implements ConnectionHandler {
   }
 
   onDeadline(): void {
+    // The idle deadline of the pool passed in the very round in which the connection was taken.
+    if (this.#isReused && this.#exchange.listener.dispatcher.round === this.#openedRound) return;
     if (this.#state === CONNECTING) this.#exchange.connectFailed('connect_timeout');
     else this.#exchange.fail('response_timeout');
   }
