@@ -52,6 +52,7 @@ export class ShardKeeper {
   #state: 'waiting' | 'starting' | 'running' | 'ended' = 'waiting';
   #phase: 'serving' | 'draining' | 'stopping' | 'closing' = 'serving';
   #run: ShardRun | undefined;
+  #terminatedFor: Error | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #startedMs = 0;
   #lastBeats = 0;
@@ -114,9 +115,7 @@ export class ShardKeeper {
     if (this.#looksWithoutBeat < looksMax) return;
     const seconds = (looksMax * HEARTBEAT_MS) / 1000;
     const what = this.#state === 'running' ? 'its event loop has stood still' : 'it has not become ready';
-    this.#options.log.error(`shard ${this.index}: ${what} for ${seconds} s; its thread is ended`);
-    this.#looksWithoutBeat = 0;
-    this.#run.terminate();
+    this.#terminate(new Error(`${what} for ${seconds} s`));
   }
 
   /** Counters of the present run, or undefined if it does not tell within a second. */
@@ -160,6 +159,12 @@ export class ShardKeeper {
     await run.ended;
     clearTimeout(timer);
     return this.#cut;
+  }
+
+  #terminate(reason: Error): void {
+    this.#terminatedFor = reason;
+    this.#looksWithoutBeat = 0;
+    this.#run?.terminate();
   }
 
   #enter(phase: 'draining' | 'stopping'): void {
@@ -207,10 +212,13 @@ export class ShardKeeper {
     const error = bindError(`listener ${listener}`, address, errnoName(errno));
     if (this.#hasBeenReady) this.#options.log.error(`shard ${this.index}: ${error.message}`);
     else this.#firstReady.reject(error);
-    this.#run?.terminate();
+    this.#terminate(error);
   }
 
-  #onRunEnded(error: Error | undefined): void {
+  #onRunEnded(endError: Error | undefined): void {
+    // Of a run that we ended ourselves the pool knows no better reason than that.
+    const error = this.#terminatedFor ?? endError;
+    this.#terminatedFor = undefined;
     const { board, log, onRunEnded } = this.#options;
     const livedMs = this.#clock.nowMs() - this.#startedMs;
     const wasToldToStop = this.#phase === 'closing' || (this.#phase === 'stopping' && this.#state === 'running');
@@ -219,7 +227,8 @@ export class ShardKeeper {
     board.forgetShard(this.index);
     onRunEnded();
     if (wasToldToStop) {
-      if (error !== undefined && this.#phase !== 'closing') log.error(`shard ${this.index}: crashed: ${error.message}`);
+      if (error !== undefined && this.#phase !== 'closing')
+        log.error(`shard ${this.index} is gone while draining: ${error.message}`);
       this.#end();
       return;
     }
@@ -237,7 +246,7 @@ export class ShardKeeper {
   #restartLater(reason: string, livedMs: number): void {
     const delayMs = this.#backoff.delayMs(livedMs);
     const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
-    this.#options.log.error(`shard ${this.index}: crashed: ${reason}; it is started again ${when}`);
+    this.#options.log.error(`shard ${this.index} is gone: ${reason}; it is started again ${when}`);
     this.#state = 'waiting';
     this.#restarts += 1;
     if (delayMs === 0) this.start();

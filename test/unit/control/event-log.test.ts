@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { lineLog } from '../../../src/control/event-log.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
+
+it('writes one line per event: time, level, text', () => {
+  const lines: string[] = [];
+  const log = lineLog((line) => void lines.push(line), new ManualClock(0));
+  log.warn('shard 1 is gone:\n  with a second line and \u001b[31mcolour');
+  expect(lines).toEqual(['1970-01-01T00:00:00.000Z warn shard 1 is gone:   with a second line and  [31mcolour\n']);
+});
+
+it('drops lines beyond 100 at once and 10 per second, and says how many', () => {
+  const lines: string[] = [];
+  const clock = new ManualClock(0);
+  const log = lineLog((line) => void lines.push(line), clock);
+  for (let event = 0; event < 150; event++) log.info(`event ${event}`);
+  expect(lines).toHaveLength(100);
+  clock.advance(1_000);
+  for (let event = 0; event < 20; event++) log.info('later');
+  expect(lines.filter((line) => line.includes('later'))).toHaveLength(10);
+  expect(lines[100]).toContain('50 lines were dropped');
+});
