@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { makeStatus } from '../../../src/control/admin/status.ts';
+import { PRODUCT_VERSION } from '../../../src/control/product-version.ts';
+
+const EJECTED_UNTIL_SECONDS = 1_700_000_000;
+
+it('has the shape that is promised', () => {
+  const status = makeStatus({
+    plan: {
+      version: 7,
+      listeners: [{ slot: 3, name: 'db', address: '127.0.0.1:0', protocol: 'tcp', cluster: 0, idleMs: 1 }],
+      clusters: [
+        {
+          name: 'postgres',
+          policy: 'maglev',
+          connectMs: 1,
+          poolIdleMs: 1,
+          endpoints: [
+            {
+              slot: 0,
+              name: 'pg:5432',
+              address: { family: 4, host: '10.0.0.1', port: 5432 },
+              key: '10.0.0.1:5432',
+              weight: 2,
+            },
+            { slot: 1, name: 'b:1', address: { family: 4, host: '10.0.0.2', port: 1 }, key: '10.0.0.2:1', weight: 1 },
+          ],
+        },
+      ],
+    },
+    board: {
+      health: (slot) => (slot === 0 ? 1 : 2),
+      admin: (slot) => (slot === 0 ? 0 : 2),
+      ejectedUntilSeconds: (slot) => (slot === 0 ? 0 : EJECTED_UNTIL_SECONDS),
+      inFlight: (slot) => slot + 4,
+    },
+    draining: true,
+    shards: [{ index: 0, connections: 5, restarts: 1 }],
+    snapshots: [0, 1].map((index) => ({
+      index,
+      connections: 0,
+      listeners: [{ name: 'db', connections: 2, bytesReceived: 0, bytesSent: 0 }],
+      requests: [],
+      sessions: [],
+    })),
+    addressOf: () => '127.0.0.1:40000',
+  });
+  expect(status).toEqual({
+    version: PRODUCT_VERSION,
+    configVersion: 1,
+    rejected: null,
+    draining: true,
+    shards: [{ index: 0, connections: 5, restarts: 1 }],
+    listeners: [{ name: 'db', address: '127.0.0.1:40000', protocol: 'tcp', connections: 4 }],
+    clusters: [
+      {
+        name: 'postgres',
+        policy: 'maglev',
+        endpoints: [
+          { address: '10.0.0.1:5432', weight: 2, health: 'healthy', admin: 'enabled', ejectedUntil: null, inFlight: 4 },
+          {
+            address: '10.0.0.2:1',
+            weight: 1,
+            health: 'unhealthy',
+            admin: 'disabled',
+            ejectedUntil: '2023-11-14T22:13:20.000Z',
+            inFlight: 5,
+          },
+        ],
+      },
+    ],
+  });
+});
