@@ -22,6 +22,7 @@ export interface ResolverOptions {
   readonly log: EventLog;
   readonly lookup?: Lookup;
   readonly lookupTimeoutMs?: number;
+  readonly refreshIntervalMs?: number;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
 }
@@ -40,6 +41,7 @@ export class Resolver {
   readonly #log: EventLog;
   readonly #lookup: Lookup;
   readonly #lookupTimeoutMs: number;
+  readonly #refreshIntervalMs: number;
   readonly #random: () => number;
   readonly #known = new Map<string, Addresses>();
   /** Lookups cannot be cancelled: one that hangs is waited for again, not doubled. */
@@ -52,6 +54,7 @@ export class Resolver {
     this.#log = options.log;
     this.#lookup = options.lookup ?? lookupAll;
     this.#lookupTimeoutMs = options.lookupTimeoutMs ?? LOOKUP_TIMEOUT_MS;
+    this.#refreshIntervalMs = options.refreshIntervalMs ?? REFRESH_INTERVAL_MS;
     this.#random = options.random ?? Math.random;
   }
 
@@ -92,7 +95,7 @@ export class Resolver {
   /** Refreshes in the background until `stop`; `onChange` is called after a refresh that changed something. */
   start(onChange: () => void): void {
     if (this.#known.size === 0 || this.#isStopped) return;
-    const delayMs = REFRESH_INTERVAL_MS * (1 + REFRESH_JITTER * (2 * this.#random() - 1));
+    const delayMs = this.#refreshIntervalMs * (1 + REFRESH_JITTER * (2 * this.#random() - 1));
     this.#timer = setTimeout(async () => {
       const hasChanged = await this.refresh();
       if (this.#isStopped) return;

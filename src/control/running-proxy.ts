@@ -15,7 +15,7 @@ import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
 import { drainShards } from './drain.ts';
 import type { EventLog } from './event-log.ts';
 import { ListeningSockets } from './listening-sockets.ts';
-import { type Lookup, type NameUse, Resolver } from './resolver.ts';
+import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -23,7 +23,8 @@ export interface ProxyOptions {
   readonly log: EventLog;
   /** Offers the admin calls that crash and hang shards. */
   readonly testCalls?: boolean;
-  readonly lookup?: Lookup;
+  /** How host names of endpoints are resolved, and how often; for tests. */
+  readonly names?: Pick<ResolverOptions, 'lookup' | 'refreshIntervalMs'>;
 }
 
 export interface ListenerInfo {
@@ -92,7 +93,7 @@ export class RunningProxy {
     const engine = chooseEngine(config.engine);
     if (engine.warning !== undefined) options.log.warn(engine.warning);
     const shardCount = countShards(config, engine, options.log);
-    const resolver = new Resolver({ log: options.log, ...(options.lookup && { lookup: options.lookup }) });
+    const resolver = new Resolver({ ...options.names, log: options.log });
     await resolver.resolveAll(namesOf(config));
     const board = Board.create(shardCount);
     const compiler = new PlanCompiler(board);
