@@ -65,10 +65,11 @@ export class Deadlines {
   #sweepBucket(tick: number): void {
     const bucket = this.#buckets.get(tick);
     if (bucket === undefined) return;
-    this.#buckets.delete(tick);
     const nowMs = this.#clock.nowMs();
-    for (const timed of bucket) {
-      this.#tickOf.delete(timed);
+    for (const timed of [...bucket]) {
+      // One that rang before it may have had this one forgotten, or moved.
+      if (this.#tickOf.get(timed) !== tick) continue;
+      this.forget(timed);
       if (timed.dueAtMs() > nowMs) this.watch(timed);
       else timed.onDue();
     }
