@@ -109,7 +109,7 @@ export class CommandRunner {
         connection.halfClose();
         return;
       case Command.RELEASE:
-        connection.release();
+        connection.retained.release();
         return;
       default:
         invariant(false, `no such command: ${op}`);
@@ -127,7 +127,7 @@ export class CommandRunner {
     const from = this.#table.get(fromId);
     const to = this.#live(toId);
     if (from === undefined || to === undefined || from === to) return;
-    for (const bytes of from.takeRetained()) to.send(bytes, true);
+    for (const bytes of from.retained.take()) to.send(bytes, true);
   }
 
   #remove(connection: NodeConnection, op: number, lingerMs: number): void {

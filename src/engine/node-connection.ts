@@ -1,20 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import { Closing } from './node-closing.ts';
 import type { Deadlines, Timed } from './node-deadlines.ts';
 import { Incoming } from './node-incoming.ts';
 import { Output, PENDING_MAX_BYTES } from './node-output.ts';
+import { Retained } from './node-retained.ts';
 import { highWord, lowWord, type Round } from './node-round.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
-import {
-  DEADLINE_IDLE,
-  Event,
-  FLUSH_MAX_MS,
-  HOLD_MAX_BYTES,
-  LINGER_MAX_BYTES,
-  RECEIVE_MAX_BYTES,
-  RETAIN_MAX_BYTES,
-} from './protocol.ts';
+import { DEADLINE_IDLE, Event, HOLD_MAX_BYTES, RECEIVE_MAX_BYTES } from './protocol.ts';
 
 /** What a connection asks of its engine. */
 export interface ConnectionHost {
@@ -93,10 +87,7 @@ export class NodeConnection implements Timed {
   #relayedTo = 0;
   tunnel: NodeTunnel | undefined;
 
-  #retained: Uint8Array[] = [];
-  #retainedBytes = 0;
-  /** More was sent than may be retained: what is kept would be a torn copy. */
-  #retainOverflowed = false;
+  readonly retained = new Retained();
 
   #deadlineMs = 0;
   #deadlineIdle = false;
@@ -106,9 +97,7 @@ export class NodeConnection implements Timed {
   /** In the engine's list of those to look at. */
   awake = false;
 
-  /** After CLOSE: undefined before, 0 without lingering. */
-  #lingerMs: number | undefined;
-  #discardedBytes = 0;
+  #closing: Closing | undefined;
 
   constructor(host: ConnectionHost, id: number, accepted?: Accepted) {
     this.#host = host;
@@ -200,10 +189,10 @@ export class NodeConnection implements Timed {
     this.lastActivityMs = this.#host.clock.nowMs();
     this.#host.onReceived(this, chunk.length);
     if (this.#phase === 'left') {
-      this.#discard(chunk.length);
+      this.#closing?.onReceived(chunk.length);
       return;
     }
-    this.release();
+    this.retained.release();
     this.#incoming.add(chunk);
     this.#go();
   }
@@ -216,7 +205,7 @@ export class NodeConnection implements Timed {
   #onClosed(): void {
     this.#socket = undefined;
     if (this.#phase === 'left') {
-      this.#host.deadlines.forget(this);
+      this.#closing?.stop();
       this.output.abandon();
       return;
     }
@@ -241,13 +230,12 @@ export class NodeConnection implements Timed {
   }
 
   #onDrained(): void {
-    if (this.#lingerMs !== undefined) {
-      this.#onFlushed(this.#lingerMs);
+    if (this.#closing !== undefined) {
+      this.#closing.onFlushed();
       return;
     }
     this.#unblockSources();
-    if (!this.#resumesWhenDrained) return;
-    this.resume(false);
+    if (this.#resumesWhenDrained) this.resume(false);
   }
 
   /** Lets go of the socket without a word to the peer: for dials, where nothing was said. */
@@ -269,6 +257,11 @@ export class NodeConnection implements Timed {
 
   get #mayRead(): boolean {
     return !this.#paused && this.#blockers === 0;
+  }
+
+  /** A sink that has failed takes nothing, and its source keeps what it has; one that was half-closed drops what it is given. */
+  get #takesMore(): boolean {
+    return this.output.pendingBytes === 0 && (this.#phase !== 'closed' || this.output.finAsked);
   }
 
   #forwardTunnel(tunnel: NodeTunnel): void {
@@ -293,7 +286,7 @@ export class NodeConnection implements Timed {
   /** Moves up to `limit` bytes while the sink takes them; returns how many. */
   #forward(sink: NodeConnection, limit: number): number {
     let moved = 0;
-    while (moved < limit && this.#mayRead && sink.output.pendingBytes === 0) {
+    while (moved < limit && this.#mayRead && sink.#takesMore) {
       const piece = this.#incoming.take(limit - moved);
       if (piece === undefined) break;
       moved += piece.length;
@@ -332,15 +325,15 @@ export class NodeConnection implements Timed {
 
   send(bytes: Uint8Array, retains: boolean): void {
     if (this.#phase === 'closed') return;
-    if (retains) this.#retain(bytes);
-    else this.release();
+    if (retains) this.retained.keep(bytes);
+    else this.retained.release();
     this.output.send(bytes);
     if (this.output.pendingBytes > PENDING_MAX_BYTES) this.#fail(constants.errno.ENOBUFS);
   }
 
   relay(sink: NodeConnection, byteCount: number): void {
     this.#relay = { sink, remaining: byteCount };
-    sink.release();
+    sink.retained.release();
     this.#relayedTo = 0;
     this.resume(false);
   }
@@ -416,11 +409,8 @@ export class NodeConnection implements Timed {
       this.#abandonSocket();
       return;
     }
-    this.#lingerMs = lingerMs;
-    if (lingerMs > 0) socket.resume();
-    else socket.pause();
-    if (this.output.pendingBytes === 0) this.#onFlushed(lingerMs);
-    else this.setDeadline(FLUSH_MAX_MS, 0);
+    this.#closing = new Closing(this.#host.clock, this.#host.deadlines, socket, this.output, lingerMs);
+    this.#closing.begin();
   }
 
   reset(): void {
@@ -456,50 +446,6 @@ export class NodeConnection implements Timed {
     this.#go();
   }
 
-  /** All output has left after a CLOSE. */
-  #onFlushed(lingerMs: number): void {
-    if (lingerMs === 0 || this.#ended || this.#discardedBytes > LINGER_MAX_BYTES) {
-      this.#socket?.destroy();
-      return;
-    }
-    this.output.finish();
-    this.setDeadline(lingerMs, 0);
-  }
-
-  #discard(byteCount: number): void {
-    this.#discardedBytes += byteCount;
-    if (this.#discardedBytes <= LINGER_MAX_BYTES) return;
-    if (this.output.pendingBytes === 0) this.#socket?.destroy();
-    else this.#socket?.pause();
-  }
-
-  // --- retained bytes ---------------------------------------------------------------------------------------------------------
-
-  #retain(bytes: Uint8Array): void {
-    if (this.#retainOverflowed) return;
-    this.#retainedBytes += bytes.length;
-    if (this.#retainedBytes <= RETAIN_MAX_BYTES) {
-      this.#retained.push(bytes);
-      return;
-    }
-    this.#retained = [];
-    this.#retainOverflowed = true;
-  }
-
-  release(): void {
-    if (this.#retainedBytes === 0) return;
-    this.#retained = [];
-    this.#retainedBytes = 0;
-    this.#retainOverflowed = false;
-  }
-
-  /** Hands on what is retained. */
-  takeRetained(): readonly Uint8Array[] {
-    const retained = this.#retained;
-    this.release();
-    return retained;
-  }
-
   // --- deadlines --------------------------------------------------------------------------------------------------------------
 
   dueAtMs(): number {
@@ -508,12 +454,6 @@ export class NodeConnection implements Timed {
   }
 
   onDue(): void {
-    if (this.#phase === 'left') {
-      // Pending bytes that did not leave in time, or a peer that lingers longer than it may.
-      this.output.abandon();
-      this.#socket?.destroy();
-      return;
-    }
     this.#expired = true;
     this.#host.wake(this);
   }

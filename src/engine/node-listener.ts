@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
@@ -57,7 +58,7 @@ export class NodeListener {
     try {
       this.#holder = new Socket({ fd: held, readable: false, writable: false });
     } catch {
-      // Not a socket. Nothing that Node can close either: the caller gave us something else.
+      closeSync(held);
       return -constants.errno.ENOTSOCK;
     }
     this.#holder.on('error', () => {});
@@ -65,8 +66,8 @@ export class NodeListener {
       const again = duplicate(held);
       if (again >= 0) server.listen({ fd: again, backlog: BACKLOG });
     };
-    this.update();
-    return this.#server === undefined && this.#restTimer === undefined ? -constants.errno.EINVAL : 0;
+    // Without room it opens later.
+    return !this.#host.hasRoom(0) || this.#open() ? 0 : -constants.errno.EINVAL;
   }
 
   /** Binds a socket of its own. Resolves to 0 or -errno. */
@@ -157,16 +158,17 @@ export class NodeListener {
     return server;
   }
 
-  #open(): void {
+  #open(): boolean {
     const server = this.#createServer();
     this.#openServer(server);
     if (!server.listening) {
       this.#rest();
-      return;
+      return false;
     }
     this.#server = server;
     const bound = server.address();
     this.#unix = bound === null || typeof bound === 'string';
+    return true;
   }
 
   #closeServer(): void {

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { loadAddon } from '../../src/engine/binding.ts';
 import { NodeEngine } from '../../src/engine/node-engine.ts';
 import { eventually } from './deadline.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { Peer } from './peer.ts';
 
+const EBADF = 9;
 const ENOSYS = 38;
 const EADDRINUSE = 98;
 const LOOPBACK = { family: 4, host: '127.0.0.1', port: 0 } as const;
@@ -113,5 +116,19 @@ describe('the node engine without the addon', () => {
     await engine.close();
     expect(await bound).toBeLessThanOrEqual(0);
     expect(engine.listenerAddress(0)).toBeUndefined();
+  });
+});
+
+describe.skipIf(loadAddon().addon === undefined)('the node engine with the addon', () => {
+  it('refuses to adopt what is no listening socket, and leaves nothing of it open', async () => {
+    const { duplicateDescriptor: duplicate } = loadAddon().addon!;
+    const engine = new NodeEngine({ descriptorsMax: 10, duplicate });
+    const file = openSync(process.execPath, 'r');
+    const before = readdirSync('/proc/self/fd').length;
+    expect(engine.adoptListener(0, file)).toBeLessThan(0);
+    expect(engine.adoptListener(0, 1_000_000)).toBe(-EBADF);
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    closeSync(file);
+    await engine.close();
   });
 });
