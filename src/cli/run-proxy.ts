@@ -12,7 +12,7 @@ const UNUSED_SIGNALS = { SIGHUP: 'reloading', SIGUSR1: 'reopening logs', SIGUSR2
 /** Resolves to the exit code once the proxy has ended. `onReady` may print after the lines of the listeners and before `ready`. */
 export async function runProxy(config: Config, onReady: () => void = () => {}): Promise<ExitCodeValue> {
   const log = lineLog((line) => process.stderr.write(line));
-  const ended = untilSignal(log);
+  const signals = handleSignals(log);
   let proxy: RunningProxy;
   try {
     proxy = await RunningProxy.start(config, { log, testCalls: process.env.FOURSEVEN_TEST === '1' });
@@ -23,8 +23,7 @@ export async function runProxy(config: Config, onReady: () => void = () => {}): 
     return error.code === 'config_invalid' ? ExitCode.CONFIG : ExitCode.FAILED;
   }
   printReady(proxy, onReady);
-  ended.hurriesTo(() => (proxy.connections > 0 ? ExitCode.CUT : ExitCode.FINE));
-  await ended.first;
+  await signals.firstFor(proxy);
   const cut = await proxy.drain();
   return cut > 0 ? ExitCode.CUT : ExitCode.FINE;
 }
@@ -39,31 +38,30 @@ function printReady(proxy: RunningProxy, onReady: () => void): void {
 }
 
 /**
- * `first` resolves with the first SIGTERM or SIGINT after `hurriesTo` was called. Any before that, and the second after it, exit at once:
- * before, nothing has been accepted yet; after, somebody is in a hurry.
+ * `firstFor` resolves with the first SIGTERM or SIGINT from then on. One before that exits at once: nothing has been accepted yet. So does one
+ * more after it: somebody is in a hurry.
  */
-function untilSignal(log: EventLog): { first: Promise<void>; hurriesTo: (code: () => ExitCodeValue) => void } {
-  let codeOfHurry: (() => ExitCodeValue) | undefined;
-  let isEnding = false;
-  const first = new Promise<void>((resolve) => {
-    const onSignal = (signal: string) => {
-      if (codeOfHurry === undefined) process.exit(ExitCode.FINE);
-      if (isEnding) {
-        log.warn(`${signal} again: ending at once`);
-        process.exit(codeOfHurry());
-      }
-      isEnding = true;
-      resolve();
-    };
-    for (const signal of END_SIGNALS) process.on(signal, onSignal);
-  });
+function handleSignals(log: EventLog): { firstFor: (proxy: RunningProxy) => Promise<void> } {
+  let running: RunningProxy | undefined;
+  let onFirst: (() => void) | undefined;
+  const onSignal = (signal: string) => {
+    if (running === undefined) process.exit(ExitCode.FINE);
+    if (onFirst === undefined) {
+      log.warn(`${signal} again: ending at once`);
+      process.exit(running.connections > 0 ? ExitCode.CUT : ExitCode.FINE);
+    }
+    onFirst();
+    onFirst = undefined;
+  };
+  for (const signal of END_SIGNALS) process.on(signal, onSignal);
   for (const [signal, what] of Object.entries(UNUSED_SIGNALS)) {
     process.on(signal, () => log.warn(`${signal} is ignored: ${what} is not available in this version`));
   }
   return {
-    first,
-    hurriesTo: (code) => {
-      codeOfHurry = code;
-    },
+    firstFor: (proxy) =>
+      new Promise((resolve) => {
+        running = proxy;
+        onFirst = resolve;
+      }),
   };
 }
