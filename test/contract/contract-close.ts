@@ -277,6 +277,30 @@ export function staleIds(use: UseDriver): void {
     expect(driver.engine.redial(stale, driver.remember(driver.port))).toBe(-EBADF);
   });
 
+  it.each(['failed', 'closed', 'reset', 'tunnelled'])('gives the index of a %s connection out again', async (how) => {
+    const driver = await use();
+    const indexes = new Set<number>();
+    for (let i = 0; i < 20; i++) {
+      const { id, peer } = await driver.accept();
+      indexes.add(id & INDEX_MASK);
+      if (how === 'closed') driver.order((writer) => writer.close(id));
+      if (how === 'reset') driver.order((writer) => writer.reset(id));
+      if (how === 'failed') {
+        peer.reset();
+        await driver.next('closed', id);
+      }
+      if (how === 'tunnelled') {
+        const other = await driver.accept();
+        indexes.add(other.id & INDEX_MASK);
+        driver.order((writer) => writer.tunnel(id, other.id, 0));
+        peer.reset();
+        await driver.next('tunnelClosed', id);
+      }
+      await driver.settle(1);
+    }
+    expect(indexes.size).toBeLessThan(10);
+  });
+
   it('gives an index out again only after the round in which its connection ended', async () => {
     const driver = await use();
     const server = await driver.server();

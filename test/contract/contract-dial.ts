@@ -201,6 +201,18 @@ export function replaying(use: UseDriver): void {
     await expectNoReplay(driver, first.id);
   });
 
+  it('forgets what was retained when something is relayed to it', async () => {
+    const driver = await use();
+    const first = await driver.dial();
+    const body = await driver.accept();
+    driver.send(first.id, 'kept', 0, SEND_RETAIN);
+    driver.order((writer) => writer.relay(body.id, first.id, 4));
+    body.peer.send('body');
+    await driver.next('relayDone', body.id);
+    expect(await first.peer.readText(8)).toBe('keptbody');
+    await expectNoReplay(driver, first.id);
+  });
+
   it('forgets what was retained when it becomes too much', async () => {
     const driver = await use();
     const first = await driver.dial();

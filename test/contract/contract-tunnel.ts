@@ -187,6 +187,20 @@ export function tunnelling(use: UseDriver): void {
     await client.peer.readToEnd();
   });
 
+  it('keeps what came with FIN for a client that reads later', async () => {
+    const driver = await use();
+    const { client, upstream } = await driver.pair();
+    const sent = await driver.fill(client);
+    driver.order((writer) => writer.tunnel(client.id, upstream.id, 0));
+    upstream.peer.send('last words');
+    upstream.peer.end();
+    await driver.settle();
+    client.peer.socket.resume();
+    const read = await client.peer.readToEnd();
+    expect(read.subarray(sent.length).toString()).toBe('last words');
+    expect(read.subarray(0, sent.length).equals(sent)).toBe(true);
+  });
+
   it('moves 64 MiB both ways unchanged, and counts every byte', async () => {
     const { driver, client, upstream } = await tunnelled();
     const [up, down, upSent, downSent] = await Promise.all([
