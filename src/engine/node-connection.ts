@@ -484,7 +484,8 @@ export class NodeConnection implements Timed {
   }
 
   get #deliverable(): boolean {
-    return this.#relay === undefined && this.#mayRead && (this.#incoming.newBytes > 0 || this.#heldDue);
+    if (this.#relay !== undefined || !this.#mayRead) return false;
+    return this.#incoming.newBytes > 0 || (this.#heldDue && this.#incoming.heldBytes > 0);
   }
 
   /** Held bytes were delivered once; only a relay still has to move them. */

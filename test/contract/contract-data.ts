@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -53,6 +54,7 @@ export function acceptingAndReading(use: UseDriver): void {
     driver.order((writer) => writer.close(accepted.id));
     await peer.readToEnd();
     peer.destroy();
+    rmSync(path, { force: true });
   });
 
   it('says the local address of a connection until it is gone', async () => {

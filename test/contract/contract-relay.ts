@@ -41,6 +41,29 @@ export function relaying(use: UseDriver): void {
     expect(await driver.text(client.id, 4)).toBe('rest');
   });
 
+  it('delivers no data when all that was held is relayed, and when the source ends early', async () => {
+    const driver = await use();
+    const { client, upstream } = await driver.pair();
+    let relays = [4, 100];
+    driver.inRound = (event) => {
+      if (event.kind !== 'data' || event.id !== client.id) return false;
+      driver.writer.hold(client.id, event.offset, event.length);
+      driver.writer.relay(client.id, upstream.id, relays[0]!);
+      relays = relays.slice(1);
+      return false;
+    };
+    client.peer.send('held');
+    await driver.next('data', client.id);
+    await driver.next('relayDone', client.id);
+    client.peer.send('kept');
+    await driver.next('data', client.id);
+    client.peer.end();
+    await driver.next('end', client.id);
+    expect(await upstream.peer.readText(8)).toBe('heldkept');
+    await driver.settle();
+    expect(driver.kindsOf(client.id)).toEqual([]);
+  });
+
   it('reads a paused source again', async () => {
     const driver = await use();
     const { client, upstream } = await driver.pair();
