@@ -85,11 +85,9 @@ export class Exchange {
     this.#responseStatus = 0;
     this.#closes = false;
     this.#sender.reset(connection.id, head, restStart, restEnd);
-    if (head.contentLength > plan.bodyMaxBytes) {
-      this.fail('body_too_large');
-      return;
-    }
-    this.#route(plan, connection);
+    const refusal = this.#sender.refusal(plan.bodyMaxBytes);
+    if (refusal === undefined) this.#route(plan, connection);
+    else this.fail(refusal);
   }
 
   #route(plan: HttpPlan, connection: HttpConnection): void {

@@ -45,6 +45,26 @@ export class ChunkForwarder {
     this.#decoder.reset(this.#limits);
   }
 
+  /** What `forward` would make of `slab[at, end)` at the start of a body: nothing is forwarded. To be called before `start`. */
+  preview(at: number, end: number, bodyMaxBytes: number): number {
+    const decoder = this.#decoder;
+    const slab = this.#dispatcher.engine.slab;
+    decoder.reset(this.#limits);
+    for (let from = at; ; from = decoder.consumed) {
+      switch (decoder.next(slab, from, end)) {
+        case Chunked.CHUNK_START:
+          if (decoder.bodyBytes > bodyMaxBytes) return Forwarded.TOO_LARGE;
+          break;
+        case Chunked.NEED_MORE:
+          return Forwarded.MORE;
+        case Chunked.DONE:
+          return Forwarded.DONE;
+        case Chunked.ERROR:
+          return Forwarded.FAILED;
+      }
+    }
+  }
+
   /** Where the bytes after the body begin, once DONE. */
   get consumed(): number {
     return this.#decoder.consumed;

@@ -1,6 +1,7 @@
 /**
  * Sends the request of an exchange to its upstream connection: the head, and the body as it comes. Hot path: no allocation.
  */
+import type { ErrorCode } from '../../core/errors.ts';
 import type { ClientAddress } from '../../downstream/client-address.ts';
 import { SEND_RETAIN } from '../../engine/protocol.ts';
 import type { Exchange } from '../exchange.ts';
@@ -50,12 +51,37 @@ export class RequestSender {
     if (this.isComplete) this.#exchange.holdBack(this.#restEnd, restEnd);
   }
 
+  /** Why the body that was announced is refused, as far as it is here: no endpoint is to see such a request. */
+  refusal(bodyMaxBytes: number): ErrorCode | undefined {
+    if (this.#bodyKind === BodyKind.LENGTH) {
+      return this.#exchange.listener.requestHead.contentLength > bodyMaxBytes ? 'body_too_large' : undefined;
+    }
+    if (this.#bodyKind === BodyKind.NONE) return undefined;
+    switch (this.#requestChunks().preview(this.#restStart, this.#restEnd, bodyMaxBytes)) {
+      case Forwarded.FAILED:
+        return 'malformed_body';
+      case Forwarded.TOO_LARGE:
+        return 'body_too_large';
+      default:
+        return undefined;
+    }
+  }
+
+  #requestChunks(): ChunkForwarder {
+    const { dispatcher, prepared } = this.#exchange.listener;
+    this.#chunks ??= new ChunkForwarder(dispatcher, prepared, 'request');
+    return this.#chunks;
+  }
+
   /** Sends the head, with as much of the body as is here. */
   send(upstream: number, client: ClientAddress, pathStart: number, pathEnd: number, endpointKey: string): void {
     const { dispatcher, prepared, requestHead } = this.#exchange.listener;
     const { commands, scratch } = dispatcher;
     this.#upstream = upstream;
     this.isRetained = this.isComplete;
+    if (!this.isComplete) {
+      commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
+    }
     commands.beginSend(upstream, this.#downstream, this.isComplete ? SEND_RETAIN : 0);
     forwardRequestHead(commands, scratch, prepared, requestHead, client, pathStart, pathEnd, endpointKey);
     if (this.#bodyKind === BodyKind.CHUNKED) {
@@ -64,16 +90,11 @@ export class RequestSender {
     }
     commands.range(this.#restStart, this.#restEnd - this.#restStart);
     commands.endSend();
-    if (this.isComplete) return;
-    commands.relay(this.#downstream, upstream, this.#remaining);
-    commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
+    if (!this.isComplete) commands.relay(this.#downstream, upstream, this.#remaining);
   }
 
   #startChunks(): void {
-    const { dispatcher, prepared, plan } = this.#exchange.listener;
-    this.#chunks ??= new ChunkForwarder(dispatcher, prepared, 'request');
-    this.#chunks.start(this.#downstream, this.#upstream, true, plan.bodyMaxBytes);
-    dispatcher.commands.idleDeadline(this.#downstream, plan.listener.timeouts.bodyMs);
+    this.#requestChunks().start(this.#downstream, this.#upstream, true, this.#exchange.listener.plan.bodyMaxBytes);
     this.#forwardChunks(this.#restStart, this.#restEnd);
   }
 

@@ -200,6 +200,8 @@ export class ResponseReader implements ConnectionHandler {
       this.#poolIdleMs = Math.min(this.#poolIdleMs, head.keepAliveTimeoutS * 1000 - KEEP_ALIVE_MARGIN_MS);
     }
     const closes = exchange.responseBegins(head.status, hasOpenEnd && !isModern);
+    // Before the SEND is opened: no other command may stand in it.
+    if (hasOpenEnd) dispatcher.commands.idleDeadline(this.#id, this.#timeoutMs);
     const persistence = closes ? Persistence.CLOSE : isModern ? Persistence.UNSAID : Persistence.KEEP_ALIVE;
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
     forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, persistence, this.#isChunkedOut);
@@ -232,12 +234,10 @@ export class ResponseReader implements ConnectionHandler {
         this.#state = CHUNKED;
         this.#chunks ??= new ChunkForwarder(exchange.listener.dispatcher, exchange.listener.prepared, 'response');
         this.#chunks.start(this.#id, exchange.downstreamId, this.#isChunkedOut, Number.POSITIVE_INFINITY);
-        commands.idleDeadline(this.#id, this.#timeoutMs);
         this.#forwardChunks(at, end);
         return;
       default:
         this.#state = UNTIL_CLOSE;
-        commands.idleDeadline(this.#id, this.#timeoutMs);
         this.#forwardUntilClose(at, end);
     }
   }

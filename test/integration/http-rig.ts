@@ -1,0 +1,93 @@
+/** One proxy with HTTP listeners in front of a scripted origin: started once per engine and file, used by all cases of the file. */
+import { createServer } from 'node:net';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { HttpClient } from './http-client.ts';
+import { Origin } from './origin-server.ts';
+import { ProxyProcess } from './proxy-process.ts';
+
+export type EngineName = 'native' | 'node';
+type Listeners = ConfigInput['listeners'];
+type Clusters = ConfigInput['clusters'];
+
+/** What a file needs besides the listener `web`, which leads to the origin. */
+export interface RigOptions {
+  readonly routes?: readonly object[];
+  readonly listeners?: Listeners;
+  readonly clusters?: Clusters;
+}
+
+export class HttpRig {
+  readonly origin: Origin;
+  readonly proxy: ProxyProcess;
+  readonly #clients: HttpClient[] = [];
+
+  private constructor(origin: Origin, proxy: ProxyProcess) {
+    this.origin = origin;
+    this.proxy = proxy;
+  }
+
+  /** One shard, so that all cases share its connection pool. The cluster `origin` is the scripted origin. */
+  static async start(engine: EngineName, options: (origin: Origin) => RigOptions = () => ({})): Promise<HttpRig> {
+    const origin = await Origin.start();
+    const { routes = [], listeners = {}, clusters = {} } = options(origin);
+    const proxy = await ProxyProcess.start({
+      engine,
+      shards: 1,
+      listeners: {
+        web: { address: '127.0.0.1:0', routes: [...routes, { cluster: 'origin' }] },
+        ...listeners,
+      } as Listeners,
+      clusters: { origin: { endpoints: [`127.0.0.1:${origin.port}`] }, ...clusters },
+    });
+    return new HttpRig(origin, proxy);
+  }
+
+  /** A new connection to a listener. Closed with `reset`. */
+  client(listener = 'web', host?: string): HttpClient {
+    const client = new HttpClient(this.proxy.port(listener), host);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** After a case: its clients are gone, and the origin is as new. */
+  async reset(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
+    await this.origin.reset();
+  }
+
+  async stop(): Promise<void> {
+    const { code } = await this.proxy.stop();
+    await this.origin.close();
+    const complaints = this.proxy.stderr.split('\n').filter((line) => line.includes('shard'));
+    if (code !== 0 || complaints.length > 0) throw new Error(`the proxy ended with ${code}:\n${this.proxy.stderr}`);
+  }
+}
+
+/** A port where nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** `GET target` with a Host and whatever lines are given. */
+export function get(target = '/', ...lines: readonly string[]): string {
+  return request('GET', target, lines);
+}
+
+export function request(method: string, target: string, lines: readonly string[] = [], body = ''): string {
+  const host = lines.some((line) => /^host:/i.test(line)) ? [] : ['Host: example.test'];
+  return `${[`${method} ${target} HTTP/1.1`, ...host, ...lines].join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** POST with a body of known length. */
+export function post(target: string, body: string, ...lines: readonly string[]): string {
+  return request('POST', target, [`Content-Length: ${body.length}`, ...lines], body);
+}
+
+/** POST with a chunked body, given with its framing. */
+export function postChunked(target: string, framed: string, ...lines: readonly string[]): string {
+  return request('POST', target, ['Transfer-Encoding: chunked', ...lines], framed);
+}
