@@ -21,6 +21,7 @@ constexpr int kFamilyShift = 16;
 }  // namespace
 
 int Engine::AdoptListener(uint32_t index, int fd) {
+  if (closed_) return -ESHUTDOWN;
   if (index >= kListenersMax) return -EINVAL;
   if (listeners_.size() <= index) listeners_.resize(index + 1);
   Listener& listener = listeners_[index];
@@ -31,7 +32,6 @@ int Engine::AdoptListener(uint32_t index, int fd) {
   listener.fd = std::move(duplicate);
   listener.adopted = true;
   listeners_open_++;
-  ListenerCount(index, listener_counter::kConnections) = 0;
   WatchListener(index);
   return 0;
 }
@@ -77,9 +77,10 @@ void Engine::UnwatchListener(uint32_t index) {
 }
 
 void Engine::AcceptFrom(uint32_t index) {
+  if (!shard_.CanRun()) return;
   Listener& listener = listeners_[index];
   for (int i = 0; i < kAcceptMax && HasRoomForEvents(); i++) {
-    if (!MayAccept()) {
+    if (!HasSpareDescriptors()) {
       accept_starved_ = true;
       door_.counters[counter::kAcceptPauses]++;
       UnwatchListener(index);
@@ -150,15 +151,14 @@ void Engine::ReleaseListener(Listener& listener) {
   listeners_open_--;
 }
 
-// Room for the connection itself, for its upstream twin, and for the twins of those that have none yet.
-bool Engine::MayAccept() const {
+bool Engine::HasSpareDescriptors() const {
   const uint32_t without_twin = accepted_open_ > dialed_open_ ? accepted_open_ - dialed_open_ : 0;
   return descriptors_open() + without_twin + 2 <= descriptors_max_;
 }
 
 // A descriptor was given back, or accepting has rested.
 void Engine::RewatchListeners() {
-  if (closed_ || !MayAccept()) return;
+  if (closed_ || !HasSpareDescriptors()) return;
   accept_starved_ = false;
   for (uint32_t index = 0; index < listeners_.size(); index++) WatchListener(index);
 }

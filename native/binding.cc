@@ -140,6 +140,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
     if (instance_ != nullptr) instance_->Close(nullptr, nullptr);
   }
 
+  // Any call that could run JavaScript is refused once the environment stops; this is the cheapest one.
+  bool CanRun() override {
+    const Napi::HandleScope scope(Env());
+    bool ignored = false;
+    return napi_has_element(Env(), memory_[1].Value(), 0, &ignored) == napi_ok;
+  }
+
   // One crossing per round. Whatever JavaScript does here, closing this engine included, is allowed for. The commands
   // run before promises do: a promise may submit commands of its own, and the buffer is one.
   bool OnRound(uint32_t event_count) override {
@@ -213,6 +220,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
   void Close(const Napi::CallbackInfo& info) {
     closed_ = Napi::Persistent(info[0].As<Napi::Function>());
     round_.Reset();
+    // The caller may forget this object before the handles are closed, and the answer needs it.
+    Ref();
     instance_->Close(
         [](void* context) {
           auto* self = static_cast<EngineObject*>(context);
@@ -221,6 +230,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
           self->closed_.Reset();
           napi_value result = nullptr;
           napi_make_callback(self->Env(), self->context_, self->Env().Global(), closed, 0, nullptr, &result);
+          self->Unref();
         },
         this);
   }

@@ -12,8 +12,9 @@
 namespace fourseven {
 namespace {
 
-// Rounds of one turn, before libuv gets its turn again.
+// Rounds of one turn, before libuv gets its turn again; and after how much time no further one begins.
 constexpr int kRoundsMax = 16;
+constexpr int64_t kTurnMaxMs = 10;
 // Readiness reports taken per round.
 constexpr int kPollMax = 256;
 // One event of the ring is kept free for each report a single connection can add beyond its first.
@@ -39,8 +40,7 @@ int Watch(int epoll, int fd, uint32_t index) {
 
 Engine::Engine(const Door& door, Shard& shard, uint32_t descriptors_max)
     : door_(door), shard_(shard), descriptors_max_(descriptors_max), wheel_(table_) {
-  now_ms_ = NowMs();
-  now_tick_ = now_ms_ / kDeadlineTickMs;
+  ReadClock();
 }
 
 Engine::~Engine() { Close(); }
@@ -59,6 +59,7 @@ void Engine::Close() {
     connection.pipe = SplicePipe();
   }
   listeners_.clear();
+  pipes_ = PipePool();
   epoll_.Reset();
 }
 
@@ -66,7 +67,8 @@ void Engine::Turn() {
   if (closed_ || in_turn_) return;
   in_turn_ = true;
   door_.counters[counter::kTurns]++;
-  for (int round = 0; round < kRoundsMax && Round(); round++) continue;
+  const int64_t end_ms = NowMs() + kTurnMaxMs;
+  for (int round = 0; round < kRoundsMax && Round() && now_ms_ < end_ms; round++) continue;
   in_turn_ = false;
   if (closed_) return;
   door_.counters[counter::kDescriptorsOpen] = descriptors_open();
@@ -75,8 +77,7 @@ void Engine::Turn() {
 
 // Returns whether another round may find work.
 bool Engine::Round() {
-  now_ms_ = NowMs();
-  now_tick_ = now_ms_ / kDeadlineTickMs;
+  ReadClock();
   door_.counters[counter::kRounds]++;
   collecting_ = true;
   event_count_ = 0;
@@ -195,9 +196,14 @@ void Engine::QueueReady(Connection& connection) {
   ready_.push_back(connection.index);
 }
 
+void Engine::ReadClock() {
+  now_ms_ = NowMs();
+  now_tick_ = now_ms_ / kDeadlineTickMs;
+}
+
 int64_t Engine::TicksFromNow(int32_t ms) const {
   // One tick more: the current one has begun, and a deadline is never early.
-  return now_tick_ + (ms + kDeadlineTickMs - 1) / kDeadlineTickMs + 1;
+  return now_tick_ + (int64_t{ms} + kDeadlineTickMs - 1) / kDeadlineTickMs + 1;
 }
 
 void Engine::Touch(Connection& connection) {
@@ -240,6 +246,7 @@ int Engine::Dial(uint32_t handle) {
 }
 
 int Engine::Redial(int32_t id, uint32_t handle) {
+  if (closed_) return -ESHUTDOWN;
   Connection* connection = table_.Find(id);
   if (connection == nullptr || (connection->state != State::kUnconnected && connection->state != State::kConnecting))
     return -EBADF;
@@ -264,6 +271,7 @@ int Engine::StartDial(Connection& connection, uint32_t handle) {
     if (error == -EMFILE || error == -ENFILE || error == -EADDRNOTAVAIL || error == -ENOBUFS || error == -ENOMEM)
       return error;
     connection.state = State::kUnconnected;
+    wheel_.Set(connection, kNoTick);
     Emit(event::kConnectFailed, connection.id(), -error);
     return 0;
   }
@@ -315,7 +323,11 @@ void Engine::Service(Connection& connection) {
     default:
       return;
   }
-  if (connection.paused) {
+  if (connection.failed && connection.eof) {
+    // Reset after its FIN: no read would tell.
+    const int error = PendingError(connection.fd.get());
+    Lose(connection, error == 0 ? ECONNRESET : error);
+  } else if (connection.paused) {
     ReportWhilePaused(connection);
   } else if (connection.blocked) {
     // A reset ends a tunnel even while its other side takes nothing; everything else waits for the bytes before it.
@@ -380,7 +392,11 @@ void Engine::ReceiveData(Connection& connection) {
     connection.eof = true;
   } else if (count == -EAGAIN) {
     connection.readable = false;
-    if (connection.deliver_held && held > 0) DeliverHeld(connection);
+    if (connection.write_broken) {
+      Lose(connection, EPIPE);
+    } else if (connection.deliver_held && held > 0) {
+      DeliverHeld(connection);
+    }
     return;
   } else {
     Lose(connection, static_cast<int>(-count));
@@ -421,10 +437,6 @@ void Engine::CountReceived(Connection& connection, size_t bytes) {
 // -------------------------------------------------------------------------------------------------------------------------------
 
 void Engine::Lose(Connection& connection, int error) {
-  if (connection.state != State::kOpen) {
-    Kill(connection, false);
-    return;
-  }
   if (connection.flow == Flow::kTunnel) {
     FailTunnel(connection, error);
     return;
@@ -438,20 +450,7 @@ void Engine::Lose(Connection& connection, int error) {
 void Engine::Kill(Connection& connection, bool reset) {
   if (connection.state == State::kDead || connection.state == State::kFree) return;
   CancelFlow(connection);
-  if (connection.feeder != kNoIndex) {
-    Connection& feeder = table_.At(connection.feeder);
-    connection.feeder = kNoIndex;
-    if (feeder.sink == connection.index) {
-      // Its bytes have nowhere to go; the shard says what becomes of it.
-      feeder.sink = kNoIndex;
-      feeder.blocked = false;
-      if (feeder.flow != Flow::kData) {
-        CancelFlow(feeder);
-        feeder.paused = true;
-      }
-      QueueReady(feeder);
-    }
-  }
+  DismissFeeder(connection);
   wheel_.Remove(connection);
   if (connection.fd.valid()) {
     if (reset) ResetOnClose(connection.fd.get());
@@ -500,10 +499,8 @@ void Engine::DeadlinePassed(Connection& connection) {
 void Engine::Submit(uint32_t words) {
   if (closed_) return;
   const bool collecting = std::exchange(collecting_, false);
-  if (!in_turn_) {
-    now_ms_ = NowMs();
-    now_tick_ = now_ms_ / kDeadlineTickMs;
-  }
+  // Within a round, too: the shard may have taken its time, and a deadline counts from now.
+  ReadClock();
   Execute({door_.commands, std::min(words, kCommandsMaxWords)});
   collecting_ = collecting;
 }
@@ -538,13 +535,15 @@ void Engine::HandleCommand(const int32_t* words) {
     return;
   }
   if (state != State::kOpen && state != State::kConnecting && state != State::kUnconnected) return;
+  if (connection->flow == Flow::kTunnel && words[0] != command::kClose && words[0] != command::kReset) return;
   switch (words[0]) {
     case command::kRelay: {
       Connection* sink = table_.Find(words[2]);
       const bool until_end = words[3] == kRelayUntilEnd && words[4] == kRelayUntilEnd;
       const uint64_t count = static_cast<uint32_t>(words[3]) | static_cast<uint64_t>(static_cast<uint32_t>(words[4]))
                                                                    << 32;
-      if (sink != nullptr) StartRelay(*connection, *sink, count, until_end ? Flow::kRelayUntilEnd : Flow::kRelay);
+      if (sink != nullptr && sink->flow != Flow::kTunnel)
+        StartRelay(*connection, *sink, count, until_end ? Flow::kRelayUntilEnd : Flow::kRelay);
       return;
     }
     case command::kTunnel:
@@ -612,15 +611,17 @@ void Engine::HandleHold(Connection& connection, uint32_t offset, uint32_t length
 }
 
 void Engine::HandleClose(Connection& connection, int32_t linger_ms) {
-  if (connection.flow == Flow::kTunnel) {
-    EndTunnel(connection, tunnel_end::kOrdered, 0, false);
-    return;
-  }
   if (connection.state != State::kOpen) {
     Kill(connection, false);
     return;
   }
+  Connection* other = connection.flow == Flow::kTunnel ? &table_.At(connection.sink) : nullptr;
   CancelFlow(connection);
+  if (other != nullptr) {
+    CancelFlow(*other);
+    HandleClose(*other, linger_ms);
+  }
+  if (IsFedByFlow(connection)) DismissFeeder(connection);
   connection.paused = false;
   connection.linger_ms = linger_ms;
   connection.state = State::kFlushing;
@@ -657,7 +658,7 @@ std::string Engine::LocalAddress(int32_t id) {
 
 bool Engine::IsOpen(int32_t id) {
   const Connection* connection = table_.Find(id);
-  if (connection == nullptr) return false;
+  if (connection == nullptr || closed_) return false;
   return connection->state == State::kOpen || connection->state == State::kConnecting ||
          connection->state == State::kUnconnected;
 }

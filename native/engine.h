@@ -34,6 +34,9 @@ struct Door {
 class Shard {
  public:
   virtual ~Shard() = default;
+  // Whether OnRound can still be called. Node turns the loop of a thread that ends once more: accepting then would take
+  // connections off a queue that the successor of this shard is to serve.
+  [[nodiscard]] virtual bool CanRun() { return true; }
   // Handles the events and submits the commands they lead to. Returns false if the shard is gone: the engine then stops
   // at once.
   [[nodiscard]] virtual bool OnRound(uint32_t event_count) = 0;
@@ -72,6 +75,9 @@ class Engine {
   [[nodiscard]] bool IsOpen(int32_t id);
 
  private:
+  // Tests look inside, to find what no event would tell (test/engine_inspector.h).
+  friend class EngineInspector;
+
   struct Listener {
     UniqueFd fd;
     bool adopted = false;
@@ -99,7 +105,8 @@ class Engine {
   void WatchListener(uint32_t index);
   void UnwatchListener(uint32_t index);
   void ReleaseListener(Listener& listener);
-  [[nodiscard]] bool MayAccept() const;
+  // Room for two more beyond the twins that accepted connections may still need: a connection with its twin, or a pipe.
+  [[nodiscard]] bool HasSpareDescriptors() const;
   void RewatchListeners();
   void TakeClosingQueues();
 
@@ -117,6 +124,7 @@ class Engine {
   void DeadlinePassed(Connection& connection);
   // Closes the socket, lets go of flows and buffers (but what is retained, which a REPLAY may still want).
   void Kill(Connection& connection, bool reset);
+  void ReadClock();
   void QueueReady(Connection& connection);
   void Touch(Connection& connection);
 
@@ -129,6 +137,7 @@ class Engine {
   void OutputDrained(Connection& connection);
   void BreakOutput(Connection& connection, int error);
   void BlockOn(Connection& source, Connection& sink);
+  [[nodiscard]] static bool IsSendable(const Connection& connection);
   void HalfClose(Connection& connection);
   void Replay(Connection& from, Connection& to);
   void ReleaseRetained(Connection& connection);
@@ -148,6 +157,8 @@ class Engine {
   void FinishRelay(Connection& source);
   void SourceEnded(Connection& source);
   void CancelFlow(Connection& source);
+  void DismissFeeder(Connection& sink);
+  [[nodiscard]] bool IsFedByFlow(const Connection& sink);
   void PutPipe(Connection& source);
   void MaybeFinishTunnel(Connection& connection);
   void EndTunnel(Connection& connection, int32_t reason, int error, bool reset);

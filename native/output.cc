@@ -34,9 +34,7 @@ ssize_t SendGathered(int fd, std::span<iovec> ranges, size_t total) {
 
 void Engine::SendRanges(Connection& connection, Connection* source, bool retain, const int32_t* ranges,
                         uint32_t count) {
-  const bool sendable = connection.state == State::kOpen || connection.state == State::kConnecting ||
-                        connection.state == State::kUnconnected;
-  if (!sendable || connection.half_close_wanted || connection.write_broken) return;
+  if (!IsSendable(connection)) return;
   std::array<iovec, kRangesMax> vectors;
   size_t total = 0;
   for (uint32_t i = 0; i < count; i++) {
@@ -46,7 +44,8 @@ void Engine::SendRanges(Connection& connection, Connection* source, bool retain,
     vectors[i] = {door_.slab + offset, length};
     total += length;
   }
-  // Bytes that are not retained after bytes that are would leave a hole in a replay.
+  // Bytes that are not retained after bytes that are would leave a hole in a replay, and so would those of a relay.
+  if (IsFedByFlow(connection)) retain = false;
   if (connection.retain && !retain) ReleaseRetained(connection);
   connection.retain = retain && (connection.out == nullptr || connection.retain);
   if (!SendOrKeep(connection, {vectors.data(), count}, total)) return;
@@ -54,6 +53,8 @@ void Engine::SendRanges(Connection& connection, Connection* source, bool retain,
 }
 
 bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total) {
+  // Half-closed by the shard: what a relay still brings is dropped, as a SEND would be.
+  if (connection.half_closed) return true;
   if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
     ReleaseRetained(connection);
   size_t sent = 0;
@@ -141,12 +142,13 @@ void Engine::BreakOutput(Connection& connection, int error) {
   }
 }
 
+// The source is not read before the sink's output has left. Where one of them has a flow already, the flow decides
+// that.
 void Engine::BlockOn(Connection& source, Connection& sink) {
-  if (sink.feeder != kNoIndex && sink.feeder != source.index) {
-    Connection& other = table_.At(sink.feeder);
-    other.sink = kNoIndex;
-    other.blocked = false;
-    QueueReady(other);
+  if (source.flow != Flow::kData || IsFedByFlow(sink)) return;
+  if (sink.feeder != source.index) {
+    CancelFlow(source);
+    DismissFeeder(sink);
   }
   source.blocked = true;
   source.sink = sink.index;
@@ -156,19 +158,27 @@ void Engine::BlockOn(Connection& source, Connection& sink) {
 void Engine::HalfClose(Connection& connection) {
   if (connection.state != State::kOpen || connection.unsent > 0 || connection.half_closed) return;
   connection.half_closed = true;
+  if (connection.feeder != kNoIndex) PutPipe(table_.At(connection.feeder));
   ::shutdown(connection.fd.get(), SHUT_WR);
   if (connection.flow == Flow::kTunnel) MaybeFinishTunnel(connection);
 }
 
 void Engine::Replay(Connection& from, Connection& to) {
-  const bool sendable = to.state == State::kOpen || to.state == State::kConnecting || to.state == State::kUnconnected;
-  if (!sendable || from.out == nullptr || !from.retain || to.out != nullptr) return;
+  if (!IsSendable(to) || from.out == nullptr || !from.retain || to.out != nullptr) return;
+  if (from.state == State::kFlushing || from.state == State::kLingering) return;
   to.out = std::move(from.out);
   to.unsent = to.out->size();
-  to.retain = true;
+  to.retain = !IsFedByFlow(to);
   from.retain = false;
-  from.unsent = 0;
+  if (std::exchange(from.unsent, 0) > 0) OutputDrained(from);
   if (to.state == State::kOpen) Flush(to);
+}
+
+// Whether a SEND would do anything. A tunnel takes none.
+bool Engine::IsSendable(const Connection& connection) {
+  const bool alive = connection.state == State::kOpen || connection.state == State::kConnecting ||
+                     connection.state == State::kUnconnected;
+  return alive && connection.flow != Flow::kTunnel && !connection.half_close_wanted && !connection.write_broken;
 }
 
 void Engine::ReleaseRetained(Connection& connection) {
@@ -183,6 +193,8 @@ void Engine::CountSent(Connection& connection, size_t bytes) {
   if (connection.accepted())
     ListenerCount(connection.listener, listener_counter::kBytesSent) += static_cast<double>(bytes);
   Touch(connection);
+  // Whoever waits for these bytes to leave is not idle: it is not its own fault that it is not read.
+  if (connection.feeder != kNoIndex) Touch(table_.At(connection.feeder));
 }
 
 }  // namespace fourseven

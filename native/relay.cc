@@ -34,8 +34,8 @@ void Engine::StartRelay(Connection& source, Connection& sink, uint64_t count, Fl
       sink.state == State::kOpen || sink.state == State::kConnecting || sink.state == State::kUnconnected;
   if (source.state != State::kOpen || !sinkable || &source == &sink) return;
   CancelFlow(source);
+  DismissFeeder(sink);
   if (sink.retain) ReleaseRetained(sink);
-  if (sink.feeder != kNoIndex && sink.feeder != source.index) CancelFlow(table_.At(sink.feeder));
   source.flow = flow;
   source.remaining = count;
   source.relayed = 0;
@@ -55,6 +55,7 @@ void Engine::StartRelay(Connection& source, Connection& sink, uint64_t count, Fl
 
 void Engine::StartTunnel(Connection& first, Connection& second, int32_t idle_ms) {
   if (first.state != State::kOpen || second.state != State::kOpen || &first == &second) return;
+  if (second.flow == Flow::kTunnel) return;
   StartRelay(first, second, 0, Flow::kTunnel);
   StartRelay(second, first, 0, Flow::kTunnel);
   first.tunnel_first = true;
@@ -67,10 +68,10 @@ void Engine::StartTunnel(Connection& first, Connection& second, int32_t idle_ms)
 void Engine::RelayStep(Connection& source) {
   Connection& sink = table_.At(source.sink);
   if (sink.state != State::kOpen || sink.unsent > 0 || sink.write_broken) {
-    BlockOn(source, sink);
+    source.blocked = true;
     return;
   }
-  if (source.held != nullptr && !RelayHeld(source, sink)) return;
+  if (source.held != nullptr && source.pipe.size == 0 && !RelayHeld(source, sink)) return;
   uint64_t moved = 0;
   while (moved < kRelayMaxBytes) {
     if (source.flow == Flow::kRelay && source.remaining == 0 && source.pipe.size == 0) {
@@ -79,7 +80,8 @@ void Engine::RelayStep(Connection& source) {
     }
     if (!source.readable && source.pipe.size == 0) return;
     const uint64_t budget = source.flow == Flow::kRelay ? source.remaining : kRelayMaxBytes;
-    const bool streams = source.pipe.valid() || source.full_reads >= kFullReadsToSplice;
+    // What goes to a half-closed sink is dropped, which needs no pipe.
+    const bool streams = !sink.half_closed && (source.pipe.valid() || source.full_reads >= kFullReadsToSplice);
     const Step step = streams ? SpliceStep(source, sink, budget, moved) : CopyStep(source, sink, budget, moved);
     if (step == Step::kStop) return;
   }
@@ -99,7 +101,7 @@ bool Engine::RelayHeld(Connection& source, Connection& sink) {
   source.held->begin += length;
   if (source.held->size() == 0) buffers_.Put(std::move(source.held));
   if (!sent) return false;
-  if (sink.unsent > 0) BlockOn(source, sink);
+  if (sink.unsent > 0) source.blocked = true;
   if (source.flow == Flow::kRelay && source.remaining == 0) {
     FinishRelay(source);
     return false;
@@ -138,7 +140,7 @@ Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t bud
     return Step::kStop;
   }
   if (sink.unsent == 0) return Step::kMore;
-  BlockOn(source, sink);
+  source.blocked = true;
   if (source.flow == Flow::kRelay && source.remaining == 0) FinishRelay(source);
   return Step::kStop;
 }
@@ -149,7 +151,7 @@ Engine::Step Engine::SpliceStep(Connection& source, Connection& sink, uint64_t b
   }
   if (!source.pipe.valid()) {
     const bool worth = source.flow != Flow::kRelay || source.remaining >= kSpliceMinBytes;
-    if (worth) source.pipe = pipes_.Take(descriptors_open() + PipePool::kDescriptorsPerPipe <= descriptors_max_);
+    if (worth) source.pipe = pipes_.Take(HasSpareDescriptors());
     if (!source.pipe.valid()) {
       source.full_reads = 0;
       return CopyStep(source, sink, budget, moved);
@@ -204,7 +206,7 @@ Engine::Step Engine::DrainPipe(Connection& source, Connection& sink) {
     }
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) {
-      BlockOn(source, sink);
+      source.blocked = true;
       return Step::kStop;
     }
     BreakOutput(sink, count < 0 ? errno : EPIPE);
@@ -267,6 +269,20 @@ void Engine::CancelFlow(Connection& source) {
   source.blocked = false;
   source.flow = Flow::kData;
   PutPipe(source);
+}
+
+// The sink takes no more. Who relayed to it has nowhere to go with its bytes: it is paused, the shard says what becomes
+// of it. Who only waited for it goes on.
+void Engine::DismissFeeder(Connection& sink) {
+  if (sink.feeder == kNoIndex) return;
+  Connection& feeder = table_.At(sink.feeder);
+  if (feeder.flow != Flow::kData) feeder.paused = true;
+  CancelFlow(feeder);
+  QueueReady(feeder);
+}
+
+bool Engine::IsFedByFlow(const Connection& sink) {
+  return sink.feeder != kNoIndex && table_.At(sink.feeder).flow != Flow::kData;
 }
 
 void Engine::PutPipe(Connection& source) {

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -25,6 +26,8 @@ int SetOption(int fd, int level, int option) {
   const int on = 1;
   return ::setsockopt(fd, level, option, &on, sizeof on) == 0 ? 0 : -errno;
 }
+
+int Bind(int fd, const Address& address) { return ::bind(fd, &address.any, address.length) == 0 ? 0 : -errno; }
 
 // Whether a unix socket file is a left-over: connecting to it is refused.
 bool IsStale(const Address& address) {
@@ -48,6 +51,9 @@ int PrepareListener(int fd, const Address& address) {
 
 int ParseAddress(int family, const std::string& host, int port, Address& address) {
   address = Address();
+  // A C string would end there, and name something else.
+  if (host.find('\0') != std::string::npos) return -EINVAL;
+  if (family != 0 && (port < 0 || port > UINT16_MAX)) return -EINVAL;
   if (family == 4) {
     address.v4.sin_family = AF_INET;
     address.v4.sin_port = htons(static_cast<uint16_t>(port));
@@ -77,20 +83,22 @@ std::string FormatAddress(const Address& address) {
     ::inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof text);
     return "6 " + std::to_string(ntohs(address.v6.sin6_port)) + " " + text;
   }
-  const bool named = address.length > offsetof(sockaddr_un, sun_path);
-  return std::string("0 0 ") + (named ? address.path.sun_path : "");
+  const size_t length = address.length - std::min<size_t>(address.length, offsetof(sockaddr_un, sun_path));
+  // A path as long as it may be has no zero behind it (unix(7), "BUGS").
+  return "0 0 " + std::string(address.path.sun_path,
+                              ::strnlen(address.path.sun_path, std::min(length, sizeof address.path.sun_path)));
 }
 
 int ListenSocket(const Address& address, int backlog) {
   UniqueFd fd(::socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return -errno;
   if (int error = PrepareListener(fd.get(), address); error < 0) return error;
-  int bound = ::bind(fd.get(), &address.any, address.length);
-  if (bound != 0 && errno == EADDRINUSE && address.any.sa_family == AF_UNIX && IsStale(address)) {
+  int error = Bind(fd.get(), address);
+  if (error == -EADDRINUSE && address.any.sa_family == AF_UNIX && IsStale(address)) {
     ::unlink(address.path.sun_path);
-    bound = ::bind(fd.get(), &address.any, address.length);
+    error = Bind(fd.get(), address);
   }
-  if (bound != 0) return errno == 0 ? -EADDRINUSE : -errno;
+  if (error < 0) return error;
   if (::listen(fd.get(), backlog) != 0) return -errno;
   return fd.Release();
 }

@@ -3,6 +3,7 @@
  *
  * Outside a round (timers, messages) call `flush()` when done; within a round the shard returns `take()` to the engine.
  */
+import { invariant } from '../core/invariant.ts';
 import type { Engine } from './engine.ts';
 import {
   COMMANDS_MAX_WORDS,
@@ -187,6 +188,7 @@ export class CommandWriter {
 
   /** All commands but SEND are five words on the wire, unused ones 0: one shape, one place to decode. */
   #write(op: number, a: number, b: number, c: number, d: number): void {
+    invariant(this.#sendStart < 0, 'a command stands within an open SEND');
     this.#room(COMMAND_MAX_WORDS);
     const words = this.#words;
     const at = this.#length;

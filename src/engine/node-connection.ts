@@ -226,6 +226,7 @@ export class NodeConnection implements Timed {
 
   #onSent(byteCount: number): void {
     this.lastActivityMs = this.#host.clock.nowMs();
+    for (const source of this.#blocked) source.lastActivityMs = this.lastActivityMs;
     this.#host.onSent(this, byteCount);
   }
 

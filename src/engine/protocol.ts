@@ -97,7 +97,8 @@ export const Command = {
    *  all output of this connection has left. */
   RESUME: 6,
   /** [op, id, ms, mode]. One deadline per connection; ms 0 clears it. mode DEADLINE_ABSOLUTE: ms from now; DEADLINE_IDLE: ms
-   *  after the last byte received from or accepted by this connection's socket. Resolution: DEADLINE_TICK_MS, never early. */
+   *  after the last byte received from or accepted by this connection's socket, or accepted by the sink that it waits for.
+   *  Resolution: DEADLINE_TICK_MS, never early. */
   DEADLINE: 7,
   /** [op, id]. FIN after what is pending has left. Later SENDs do nothing. */
   HALF_CLOSE: 8,

@@ -164,6 +164,21 @@ export function deadlines(use: UseDriver): void {
     expect(performance.now() - lastByteMs).toBeGreaterThanOrEqual(120);
   });
 
+  it('moves the idle deadline of a source with the bytes that its slow sink takes', async () => {
+    const driver = await use();
+    const { client, upstream } = await driver.pair();
+    await driver.fill(client);
+    driver.order((writer) => {
+      writer.send(client.id, upstream.id, 0, SCRATCH_OFFSET, 1);
+      writer.idleDeadline(upstream.id, 200);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    const resumedMs = performance.now();
+    client.peer.socket.resume();
+    await driver.next('deadline', upstream.id);
+    expect(performance.now() - resumedMs).toBeGreaterThanOrEqual(200);
+  });
+
   it('clears a deadline', async () => {
     const driver = await use();
     const { id } = await driver.accept();
