@@ -255,7 +255,8 @@ export class Exchange {
       return;
     }
     const { status, closes } = ERRORS[code];
-    const ends = closes || !this.#clientKeepsAlive || !isRequestComplete || context.draining;
+    // HTTP/1.0 takes the connection for closed unless it is told otherwise, which prepared responses do not.
+    const ends = closes || !this.#clientKeepsAlive || this.#clientMinor === 0 || !isRequestComplete || context.draining;
     errorResponses.send(dispatcher.commands, connection.id, status, ends, this.#method !== Method.HEAD);
     this.#finish(status);
     if (ends) connection.closeLingering();

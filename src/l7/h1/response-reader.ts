@@ -50,6 +50,7 @@ export class ResponseReader implements ConnectionHandler {
   #openedRound = 0;
   #hasBytes = false;
   #interimCount = 0;
+  #hasContinued = false;
   /** Whether the connection may serve another exchange, as far as this response says. */
   #isReusable = false;
   #poolIdleMs = 0;
@@ -72,6 +73,7 @@ export class ResponseReader implements ConnectionHandler {
     this.#endpoint = endpoint;
     this.#hasBytes = false;
     this.#interimCount = 0;
+    this.#hasContinued = false;
     this.#isReusable = false;
     const { dispatcher } = this.#exchange.listener;
     const pooled = endpoint.pool.take();
@@ -181,7 +183,10 @@ export class ResponseReader implements ConnectionHandler {
   #forwardInterim(head: ResponseHead): void {
     const exchange = this.#exchange;
     if (exchange.clientMinor === 0) return;
-    if (head.status === 100 && (!exchange.expectsContinue || this.#interimCount > 1)) return;
+    if (head.status === 100) {
+      if (!exchange.expectsContinue || this.#hasContinued) return;
+      this.#hasContinued = true;
+    }
     const { dispatcher, prepared } = exchange.listener;
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
     forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, Persistence.UNSAID, false);
