@@ -158,7 +158,13 @@ void Engine::BlockOn(Connection& source, Connection& sink) {
 void Engine::HalfClose(Connection& connection) {
   if (connection.state != State::kOpen || connection.unsent > 0 || connection.half_closed) return;
   connection.half_closed = true;
-  if (connection.feeder != kNoIndex) PutPipe(table_.At(connection.feeder));
+  if (connection.feeder != kNoIndex) {
+    // What a relay still brings is dropped, which waits for nothing.
+    Connection& feeder = table_.At(connection.feeder);
+    PutPipe(feeder);
+    feeder.blocked = false;
+    QueueReady(feeder);
+  }
   ::shutdown(connection.fd.get(), SHUT_WR);
   if (connection.flow == Flow::kTunnel) MaybeFinishTunnel(connection);
 }

@@ -2,9 +2,11 @@
 //
 //   TEST(gives_the_same_id_twice) { CHECK(a == b); CHECK_EQUAL(a, b); }
 //
-// A failed CHECK ends its test and counts it as failed. The program prints the names of the failed tests and, last, `N
-// passed, N failed`.
+// A failed CHECK ends its test and counts it as failed; so does a descriptor that is open after it and was not before.
+// The program prints the names of the failed tests and, last, `N passed, N failed`.
 #pragma once
+
+#include <dirent.h>
 
 #include <cstdio>
 #include <sstream>
@@ -45,6 +47,16 @@ inline std::string At(const char* file, int line, const char* expression, const 
   return std::string(file) + ":" + std::to_string(line) + ": " + expression + (detail.empty() ? "" : ": " + detail);
 }
 
+// Descriptors open in this process (the one that counts them is among them, always).
+inline int DescriptorsOpen() {
+  DIR* folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) return -1;
+  int count = 0;
+  while (::readdir(folder) != nullptr) ++count;
+  ::closedir(folder);
+  return count;
+}
+
 // Runs all tests, or those whose name contains `filter`. Returns the exit code.
 inline int RunTests(const char* filter) {
   int passed = 0;
@@ -52,7 +64,11 @@ inline int RunTests(const char* filter) {
   for (const Test& test : AllTests()) {
     if (std::string(test.name).find(filter) == std::string::npos) continue;
     Result result;
+    const int before = DescriptorsOpen();
     test.run(result);
+    const int after = DescriptorsOpen();
+    if (result.failure.empty() && after != before)
+      result.failure = std::to_string(after - before) + " descriptors were left open";
     if (result.failure.empty()) {
       ++passed;
       continue;
