@@ -162,7 +162,7 @@ export class Exchange {
     const mayRepeat = IDEMPOTENT[this.#method] === 1 && this.#sender.isRetained;
     const id = mayRepeat ? this.#reader.reopen(this.#endpoint!) : -1;
     if (id < 0) this.fail(code);
-    else this.#sender.moveTo(id);
+    else this.#sender.movedTo(id);
   }
 
   // --- What the client does -------------------------------------------------------------------------------------------------------------
@@ -219,6 +219,11 @@ export class Exchange {
 
   get isRequestComplete(): boolean {
     return this.#sender.isComplete;
+  }
+
+  /** The body has been sent: from now on the endpoint is waited for. */
+  requestComplete(): void {
+    this.#reader.requestComplete();
   }
 
   /** The response is complete, and handed over. */

@@ -1,4 +1,5 @@
 import type { HttpListenerPlan, ListenerPlan } from '../contract/plan.ts';
+import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
@@ -29,6 +30,8 @@ export class HttpListener implements ProtocolListener {
   readonly #connections = new Set<HttpConnection>();
   readonly #idleExchanges: Exchange[] = [];
   #activeCount = 0;
+  #clockRound = -1;
+  #clockMs = 0;
 
   constructor(context: ListenerContext, plan: HttpListenerPlan) {
     this.context = context;
@@ -47,6 +50,15 @@ export class HttpListener implements ProtocolListener {
 
   get activeCount(): number {
     return this.#activeCount;
+  }
+
+  /** Monotonic milliseconds, read once per round. */
+  get nowMs(): number {
+    if (this.#clockRound !== this.dispatcher.round) {
+      this.#clockRound = this.dispatcher.round;
+      this.#clockMs = systemClock.nowMs();
+    }
+    return this.#clockMs;
   }
 
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {

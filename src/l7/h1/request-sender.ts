@@ -82,7 +82,9 @@ export class RequestSender {
     if (!this.isComplete) {
       commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
     }
-    commands.beginSend(upstream, this.#downstream, this.isComplete ? SEND_RETAIN : 0);
+    // A client that has said everything is read on while the endpoint is slow to connect: so its end is seen.
+    if (this.isComplete) commands.beginSend(upstream, 0, SEND_RETAIN);
+    else commands.beginSend(upstream, this.#downstream, 0);
     forwardRequestHead(commands, scratch, prepared, requestHead, client, pathStart, pathEnd, endpointKey);
     if (this.#bodyKind === BodyKind.CHUNKED) {
       this.#startChunks();
@@ -128,11 +130,11 @@ export class RequestSender {
   #complete(): void {
     this.isComplete = true;
     this.#exchange.listener.dispatcher.commands.clearDeadline(this.#downstream);
+    this.#exchange.requestComplete();
   }
 
-  /** Sends the retained request to another connection. */
-  moveTo(upstream: number): void {
-    this.#exchange.listener.dispatcher.commands.replay(this.#upstream, upstream);
+  /** The retained request was sent to another connection. */
+  movedTo(upstream: number): void {
     this.#upstream = upstream;
   }
 }

@@ -46,6 +46,8 @@ export class ResponseReader implements ConnectionHandler {
   #endpoint: Endpoint | undefined;
   #timeoutMs = 0;
   #connectMs = 0;
+  /** When the head of the response is due: counted from the end of the request, other attempts included. */
+  #headDueMs = 0.5;
   #isReused = false;
   #openedRound = 0;
   #hasBytes = false;
@@ -68,7 +70,8 @@ export class ResponseReader implements ConnectionHandler {
   /** Takes a pooled connection or dials. Returns its id, or -errno. */
   open(endpoint: Endpoint, target: RouteTarget): number {
     this.#timeoutMs = target.plan.timeoutMs;
-    this.#connectMs = Math.min(target.cluster.plan.connectMs, this.#timeoutMs);
+    this.#connectMs = target.cluster.plan.connectMs;
+    this.#headDueMs = this.#exchange.listener.nowMs + this.#timeoutMs;
     this.#poolIdleMs = target.cluster.plan.poolIdleMs;
     this.#endpoint = endpoint;
     this.#hasBytes = false;
@@ -83,12 +86,30 @@ export class ResponseReader implements ConnectionHandler {
     this.#openedRound = dispatcher.round;
     this.#state = AWAITING;
     dispatcher.bind(pooled, this);
-    dispatcher.commands.deadline(pooled, this.#timeoutMs);
+    this.#awaitHead();
     return pooled;
   }
 
+  /** Never 0, which would mean no deadline. */
+  get #msUntilDue(): number {
+    return Math.max(1, Math.ceil(this.#headDueMs - this.#exchange.listener.nowMs));
+  }
+
+  /** While the client is still sending, its own deadline runs instead. */
+  #awaitHead(): void {
+    const { commands } = this.#exchange.listener.dispatcher;
+    if (this.#exchange.isRequestComplete) commands.deadline(this.#id, this.#msUntilDue);
+    else commands.clearDeadline(this.#id);
+  }
+
+  requestComplete(): void {
+    this.#headDueMs = this.#exchange.listener.nowMs + this.#timeoutMs;
+    if (this.#state === AWAITING) this.#awaitHead();
+  }
+
   #dial(endpoint: Endpoint): number {
-    const id = this.#exchange.listener.context.dialer.dial(endpoint, this.#connectMs, this);
+    const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
+    const id = this.#exchange.listener.context.dialer.dial(endpoint, connectMs, this);
     this.#isReused = false;
     this.#id = Math.max(id, 0);
     this.#state = id > 0 ? CONNECTING : CLOSED;
@@ -98,22 +119,25 @@ export class ResponseReader implements ConnectionHandler {
   /** Another endpoint for a dial that failed; what was sent waits in the connection. Returns 0 or -errno. */
   redial(endpoint: Endpoint): number {
     this.#endpoint = endpoint;
-    return this.#exchange.listener.context.dialer.redial(this.#id, endpoint, this.#connectMs);
+    const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
+    return this.#exchange.listener.context.dialer.redial(this.#id, endpoint, connectMs);
   }
 
-  /** A fresh connection to the same endpoint in place of one that turned out to be dead. Returns its id, or -errno. */
+  /** A fresh connection to the same endpoint, and what was sent, in place of one that turned out to be dead. Returns its id, or -errno. */
   reopen(endpoint: Endpoint): number {
     const dead = this.#id;
     const { dispatcher } = this.#exchange.listener;
     const id = this.#dial(endpoint);
+    // First the replay: a connection that is closed has forgotten what it retained.
+    if (id > 0) dispatcher.commands.replay(dead, id);
     dispatcher.unbind(dead);
     dispatcher.commands.close(dead);
     return id;
   }
 
-  onConnected(id: number): void {
+  onConnected(): void {
     this.#state = AWAITING;
-    this.#exchange.listener.dispatcher.commands.deadline(id, this.#timeoutMs);
+    this.#awaitHead();
   }
 
   onConnectFailed(): void {
@@ -123,7 +147,8 @@ export class ResponseReader implements ConnectionHandler {
   onDeadline(): void {
     // The idle deadline of the pool passed in the very round in which the connection was taken.
     if (this.#isReused && this.#exchange.listener.dispatcher.round === this.#openedRound) return;
-    if (this.#state === CONNECTING) this.#exchange.connectFailed('connect_timeout');
+    if (this.#state === CONNECTING && this.#msUntilDue > 1) this.#exchange.connectFailed('connect_timeout');
+    else if (this.#state === CONNECTING) this.#exchange.fail('connect_timeout');
     else this.#exchange.fail('response_timeout');
   }
 
