@@ -151,8 +151,11 @@ describe.each(ENGINES)('endpoints with the %s engine', (engine) => {
       ['no last chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\n`],
     ];
     it.each(parts)('cuts the client, which cannot take the answer for whole (%s, FIN)', async (_, text) => {
-      answerWith(text, ({ socket }) => socket.end());
+      answerWith(text);
       const client = rig.client().send(get());
+      // Node reports a reset that comes together with bytes as an end: the bytes first.
+      await client.receives('part');
+      rig.origin.connections[0]!.socket.end();
       expect(await client.closed).toBe('ECONNRESET');
       await expectCanary();
     });
