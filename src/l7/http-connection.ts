@@ -23,6 +23,9 @@ const BUSY = 2;
 /** How long a client that is told to go may take to read that, before its connection is reset under it (RFC 9112 section 9.6). */
 export const LINGER_MS = 2000;
 
+/** How long a listener that ends waits for the first request of a connection: it was accepted with the last ones, or is a probe. */
+const FIRST_REQUEST_MS = 500;
+
 export class HttpConnection implements ConnectionHandler {
   readonly id: number;
   readonly client = new ClientAddress();
@@ -54,6 +57,7 @@ export class HttpConnection implements ConnectionHandler {
     const { slab } = listener.dispatcher.engine;
     const { limits } = listener.plan.listener;
     const held = this.#heldBytes;
+    this.#hasHeldRequest = false;
     // A head that dribbles in is parsed when it may be whole, or has doubled: the work stays linear in its size.
     if (held > 0 && length < 2 * this.#parsedBytes && length < limits.headMaxBytes) {
       if (!mayBeWholeHead(slab, offset, offset + held, offset + length)) {
@@ -109,9 +113,8 @@ export class HttpConnection implements ConnectionHandler {
     this.#state = IDLE;
     this.#parsedBytes = 0;
     commands.deadline(this.id, this.listener.plan.listener.timeouts.idleMs);
-    if (!this.#hasHeldRequest) return;
-    this.#hasHeldRequest = false;
-    commands.resumeWhenDrained(this.id);
+    if (this.#hasHeldRequest) commands.resumeWhenDrained(this.id);
+    else if (this.listener.isEnding) this.closeLingering();
   }
 
   /** Ends the connection after what was sent has left. */
@@ -138,8 +141,13 @@ export class HttpConnection implements ConnectionHandler {
     this.listener.forget(this);
   }
 
+  /** Between requests it is closed; a first request that has not begun to come is waited for a little. */
   closeIfIdle(): void {
     if (this.#state === IDLE && !this.#hasHeldRequest) this.closeLingering();
+    else if (this.#state === HEAD && this.#heldBytes === 0) {
+      const ms = Math.min(FIRST_REQUEST_MS, this.listener.plan.listener.timeouts.headMs);
+      this.listener.dispatcher.commands.deadline(this.id, ms);
+    }
   }
 
   /** Ends everything now. Returns whether an exchange was cut. */

@@ -27,6 +27,8 @@ export class HttpListener implements ProtocolListener {
   requestHead: RequestHead;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
+  /** No more connections come, and those that become idle are closed. */
+  isEnding = false;
   readonly #connections = new Set<HttpConnection>();
   readonly #idleExchanges: Exchange[] = [];
   #activeCount = 0;
@@ -69,6 +71,7 @@ export class HttpListener implements ProtocolListener {
   }
 
   closeIdle(): void {
+    this.isEnding = true;
     for (const connection of this.#connections) connection.closeIfIdle();
   }
 

@@ -27,7 +27,11 @@ export class HttpRig {
   }
 
   /** One shard, so that all cases share its connection pool. The cluster `origin` is the scripted origin. */
-  static async start(engine: EngineName, options: (origin: Origin) => RigOptions = () => ({})): Promise<HttpRig> {
+  static async start(
+    engine: EngineName,
+    options: (origin: Origin) => RigOptions = () => ({}),
+    more: Partial<ConfigInput> = {},
+  ): Promise<HttpRig> {
     const origin = await Origin.start();
     const { routes = [], listeners = {}, clusters = {} } = options(origin);
     const proxy = await ProxyProcess.start({
@@ -38,6 +42,7 @@ export class HttpRig {
         ...listeners,
       } as Listeners,
       clusters: { origin: { endpoints: [`127.0.0.1:${origin.port}`] }, ...clusters },
+      ...more,
     });
     return new HttpRig(origin, proxy);
   }
