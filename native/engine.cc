@@ -292,6 +292,7 @@ void Engine::FinishConnect(Connection& connection) {
   connection.failed = false;
   connection.state = State::kOpen;
   Emit(event::kConnected, connection.id());
+  if (connection.deliver_held) QueueReady(connection);
   if (connection.unsent > 0) {
     Flush(connection);
   } else {
@@ -406,6 +407,8 @@ void Engine::ReceiveData(Connection& connection) {
     connection.readable = false;
     if (connection.deliver_held && connection.held != nullptr) DeliverHeld(connection);
     ReportEnd(connection);
+    // A reset after FIN reads as an end, too.
+    if (connection.failed) QueueReady(connection);
   }
 }
 
@@ -607,7 +610,11 @@ void Engine::HandleHold(Connection& connection, uint32_t offset, uint32_t length
   buffers_.Put(std::move(connection.held));
   connection.deliver_held = false;
   if (length == 0 || offset > kSlabBytes || length > kSlabBytes - offset) return;
-  if (!buffers_.Append(connection.held, door_.slab + offset, length, kHoldMaxBytes)) Lose(connection, ENOBUFS);
+  if (!buffers_.Append(connection.held, door_.slab + offset, length, kHoldMaxBytes)) {
+    Lose(connection, ENOBUFS);
+  } else if (connection.flow != Flow::kData) {
+    QueueReady(connection);
+  }
 }
 
 void Engine::HandleClose(Connection& connection, int32_t linger_ms) {

@@ -71,9 +71,9 @@ void Engine::RelayStep(Connection& source) {
     source.blocked = true;
     return;
   }
-  if (source.held != nullptr && source.pipe.size == 0 && !RelayHeld(source, sink)) return;
   uint64_t moved = 0;
   while (moved < kRelayMaxBytes) {
+    if (source.held != nullptr && source.pipe.size == 0 && !RelayHeld(source, sink)) return;
     if (source.flow == Flow::kRelay && source.remaining == 0 && source.pipe.size == 0) {
       FinishRelay(source);
       return;
@@ -100,7 +100,10 @@ bool Engine::RelayHeld(Connection& source, Connection& sink) {
   if (source.state != State::kOpen) return false;
   source.held->begin += length;
   if (source.held->size() == 0) buffers_.Put(std::move(source.held));
-  if (!sent) return false;
+  if (!sent) {
+    source.blocked = source.flow != Flow::kData;
+    return false;
+  }
   if (sink.unsent > 0) source.blocked = true;
   if (source.flow == Flow::kRelay && source.remaining == 0) {
     FinishRelay(source);
@@ -115,6 +118,7 @@ Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t bud
   const ssize_t count = source.eof ? 0 : Receive(source.fd.get(), copy_buffer_.data(), wanted);
   if (count == -EAGAIN) {
     source.readable = false;
+    if (source.write_broken) Lose(source, EPIPE);
     return Step::kStop;
   }
   if (count < 0) {
@@ -147,7 +151,7 @@ Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t bud
 
 Engine::Step Engine::SpliceStep(Connection& source, Connection& sink, uint64_t budget, uint64_t& moved) {
   if (source.pipe.size > 0) {
-    if (const Step step = DrainPipe(source, sink); step == Step::kStop) return step;
+    if (const Step step = DrainPipe(source, sink); step == Step::kStop || source.held != nullptr) return step;
   }
   if (!source.pipe.valid()) {
     const bool worth = source.flow != Flow::kRelay || source.remaining >= kSpliceMinBytes;
@@ -171,6 +175,7 @@ Engine::Step Engine::SpliceStep(Connection& source, Connection& sink, uint64_t b
     // The pipe is empty, so it is the socket that has nothing. The pipe goes back: an idle stream keeps no descriptors.
     source.readable = false;
     PutPipe(source);
+    if (source.write_broken) Lose(source, EPIPE);
     return Step::kStop;
   }
   if (count < 0) {
@@ -244,6 +249,12 @@ void Engine::FinishRelay(Connection& source) {
 void Engine::SourceEnded(Connection& source) {
   source.eof = true;
   source.readable = false;
+  if (source.write_broken) {
+    Lose(source, EPIPE);
+    return;
+  }
+  // A reset after FIN reads as an end, too.
+  if (source.failed) QueueReady(source);
   if (source.flow == Flow::kTunnel) {
     Connection& sink = table_.At(source.sink);
     PutPipe(source);
@@ -252,11 +263,7 @@ void Engine::SourceEnded(Connection& source) {
     return;
   }
   CancelFlow(source);
-  if (source.write_broken) {
-    Lose(source, EPIPE);
-  } else {
-    ReportEnd(source);
-  }
+  ReportEnd(source);
 }
 
 // Lets go of the sink. A pipe that holds bytes goes with them.

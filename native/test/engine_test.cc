@@ -96,6 +96,16 @@ TEST(engine_delivers_held_bytes_before_the_end) {
   CHECK_EQUAL(bed.shard.CountOf(id), 0u);
 }
 
+TEST(engine_delivers_what_was_held_for_a_dial_once_it_is_connected) {
+  TestBed bed;
+  const int32_t id = bed.shard.engine.Dial(static_cast<uint32_t>(bed.handle));
+  bed.shard.Hold(id, "held");
+  bed.shard.Order({command::kResume, id, 0, 0, 0});
+  Record data;
+  CHECK(bed.shard.Next(event::kData, id, data));
+  CHECK_EQUAL(data.data, "held");
+}
+
 TEST(engine_fails_a_connection_that_is_to_hold_too_much) {
   TestBed bed;
   auto [peer, id] = bed.Accept();

@@ -105,6 +105,17 @@ TEST(relay_until_end_tells_the_end_and_leaves_the_sink_open) {
   CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
 }
 
+TEST(relay_that_waits_for_bytes_moves_what_is_held_meanwhile) {
+  TestBed bed;
+  auto [client, down] = bed.Accept();
+  auto [server, up] = bed.Dial();
+  bed.shard.Relay(down, up, 4);
+  bed.shard.Settle();
+  bed.shard.Hold(down, "held");
+  CHECK(bed.shard.Next(event::kRelayDone, down));
+  CHECK_EQUAL(bed.ReadAll(server, 4), "held");
+}
+
 TEST(relay_copies_then_splices_then_copies_again) {
   TestBed bed;
   auto [client, down] = bed.Accept();
@@ -373,6 +384,22 @@ TEST(tunnel_passes_a_reset_on_also_after_a_fin_and_while_the_other_side_takes_no
     }
     bed.ReadAll(server);
     CHECK_EQUAL(server.error, ECONNRESET);
+  }
+}
+
+TEST(tunnel_ends_when_an_end_was_broken_before_it_began) {
+  for (const bool ended : {false, true}) {
+    TestBed bed;
+    auto [client, down] = bed.Accept();
+    auto [server, up] = bed.Dial();
+    if (ended) client.HalfClose();
+    client.Reset();
+    // The error is spent on the first, the rest is up to the tunnel.
+    bed.shard.Send(down, "x");
+    bed.shard.Order({command::kTunnel, down, up, 0, 0});
+    Record closed;
+    CHECK(bed.shard.Next(event::kTunnelClosed, down, closed));
+    CHECK_EQUAL(closed.words[1] & 255, tunnel_end::kFirstFailed);
   }
 }
 
