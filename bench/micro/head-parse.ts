@@ -10,7 +10,7 @@ import { parseRequestHead } from '../../src/l7/h1/request-parser.ts';
 import { ResponseHead } from '../../src/l7/h1/response-head.ts';
 import { parseResponseHead } from '../../src/l7/h1/response-parser.ts';
 import { normalizePath } from '../../src/l7/path.ts';
-import { compileRoutes } from '../../src/l7/router.ts';
+import { compileRoutes } from '../../src/l7/routing/router.ts';
 
 const ROUNDS = 8;
 const RUNS = 100_000;

@@ -2,7 +2,7 @@ import type { HttpListenerPlan, RoutePlan } from '../contract/plan.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { ClusterSet } from '../upstream/cluster-set.ts';
-import { compileRoutes, type Router } from './router.ts';
+import { compileRoutes, type Router } from './routing/router.ts';
 
 /** A route, and what it leads to. An exchange keeps the one it began with. */
 export interface RouteTarget {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteMatch, RoutePlan } from '../../../src/contract/plan.ts';
 import { asciiBytes } from '../../../src/core/bytes.ts';
-import { compileRoutes, ROUTE_NONE, type Router } from '../../../src/l7/router.ts';
+import { compileRoutes, ROUTE_NONE, type Router } from '../../../src/l7/routing/router.ts';
 
 const plans = (matches: readonly RouteMatch[]): RoutePlan[] =>
   matches.map((match, index) => ({ name: `r${index}`, match, cluster: 0, timeoutMs: 1000 }));

@@ -11,15 +11,15 @@
  * Hot path (`match`): no allocation, no strings, no throw.
  */
 
-import type { RoutePlan } from '../contract/plan.ts';
-import { asciiBytes, LOWER_CASE } from '../core/bytes.ts';
+import type { RoutePlan } from '../../contract/plan.ts';
+import { asciiBytes, LOWER_CASE } from '../../core/bytes.ts';
 
 export const ROUTE_NONE = -1;
 
 export interface Router {
   /**
    * The index of the route, or ROUTE_NONE. Host: lower or upper case, without port and trailing dot, or empty (`RequestHead.hostStart`).
-   * Path: normalised (path.ts), or `*`, which only routes without a path match.
+   * Path: normalised (../path.ts), or `*`, which only routes without a path match.
    */
   match(bytes: Uint8Array, hostStart: number, hostEnd: number, pathStart: number, pathEnd: number): number;
 }
