@@ -31,8 +31,17 @@ function buildListener(name: string, listener: Parsed<typeof listenerSchema>): L
 }
 
 function buildTcpListener(name: string, listener: Parsed<typeof tcpListenerSchema>): TcpListenerConfig {
-  const { address, cluster, timeouts } = listener;
-  return { name, address, protocol: 'tcp', cluster, timeouts: { idleMs: timeouts.idle } };
+  const { address, cluster, timeouts, limits, trustedProxies, proxyProtocol } = listener;
+  return {
+    name,
+    address,
+    protocol: 'tcp',
+    cluster,
+    timeouts: { idleMs: timeouts.idle },
+    limits: { connectionsMaxCount: limits.connections },
+    trustedProxies,
+    proxyProtocol,
+  };
 }
 
 function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSchema>): HttpListenerConfig {
@@ -48,7 +57,14 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
       headersMaxCount: limits.headers,
       lineMaxBytes: Math.min(limits.line, limits.head),
       bodyMaxBytes: limits.body,
+      connectionsMaxCount: limits.connections,
     },
+    trustedProxies: listener.trustedProxies,
+    proxyProtocol: listener.proxyProtocol,
+    forwardedHeader: listener.forwardedHeader,
+    requestId: listener.requestId,
+    via: listener.via === false || listener.via === 'off' ? undefined : listener.via,
+    underscores: listener.underscores,
   };
 }
 
@@ -76,6 +92,7 @@ function buildCluster(name: string, cluster: Parsed<typeof clusterSchema>): Clus
         : { ...endpoint, weight: ENDPOINT_WEIGHT.usual },
     ),
     timeouts: { connectMs: cluster.timeouts.connect, idleMs: cluster.timeouts.idle },
+    proxyProtocol: cluster.proxyProtocol,
   };
 }
 

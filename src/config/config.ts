@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { EndpointAddress, SocketAddress } from '../core/address.ts';
+import type { Cidr } from '../core/cidr.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
 
@@ -23,15 +24,24 @@ export interface Config {
 
 export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;
 
-export interface TcpListenerConfig {
+/** What both protocols believe about clients. */
+interface ClientOptions {
+  /** Empty: nobody. */
+  readonly trustedProxies: readonly Cidr[];
+  readonly proxyProtocol: 'off' | 'accept' | 'require';
+}
+
+export interface TcpListenerConfig extends ClientOptions {
   readonly name: string;
   readonly address: SocketAddress;
   readonly protocol: 'tcp';
   readonly cluster: string;
   readonly timeouts: { readonly idleMs: number };
+  /** Absent: no limit. */
+  readonly limits: { readonly connectionsMaxCount?: number | undefined };
 }
 
-export interface HttpListenerConfig {
+export interface HttpListenerConfig extends ClientOptions {
   readonly name: string;
   readonly address: SocketAddress;
   readonly protocol: 'http';
@@ -45,7 +55,14 @@ export interface HttpListenerConfig {
     readonly lineMaxBytes: number;
     /** Absent: no limit. */
     readonly bodyMaxBytes?: number | undefined;
+    /** Absent: no limit. */
+    readonly connectionsMaxCount?: number | undefined;
   };
+  readonly forwardedHeader: boolean;
+  readonly requestId: boolean;
+  /** Undefined: none. */
+  readonly via: string | undefined;
+  readonly underscores: 'drop' | 'allow' | 'reject';
 }
 
 export interface RouteConfig {
@@ -70,6 +87,7 @@ export interface ClusterConfig {
   /** At least one; no address twice. */
   readonly endpoints: readonly EndpointConfig[];
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number };
+  readonly proxyProtocol: 'off' | 'v1' | 'v2';
 }
 
 export interface EndpointConfig {

@@ -20,6 +20,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...checkCounts(sketch),
     ...checkNames([...listeners, ...clusters]),
     ...listeners.flatMap(checkTarget),
+    ...listeners.flatMap(checkProxyProtocol),
     ...checkReferences(listeners, sketch.clusters),
     ...listeners.flatMap((listener) => checkRoutes(listener.routes)),
     ...checkListenerAddresses(listeners),
@@ -61,6 +62,16 @@ function checkTarget({ isHttp, hasCluster, hasRoutes, path }: ListenerSketch): F
   if (!hasRoutes) return [error(path, 'this listener leads nowhere', 'add `routes`, or `cluster` for all requests')];
   const remedy = 'keep one of them; a route without `match` takes every request that no other route takes';
   return [error([...path, 'cluster'], '`cluster` and `routes` exclude each other', remedy)];
+}
+
+/** A PROXY header is a claim: somebody must be named whose claims count. */
+function checkProxyProtocol({ proxyProtocol, hasTrustedProxies, path }: ListenerSketch): Finding[] {
+  if (hasTrustedProxies) return [];
+  const at = [...path, 'proxyProtocol'];
+  const remedy = 'add `trustedProxies` with the addresses of the proxies in front, as in [10.0.0.0/8]';
+  if (proxyProtocol === 'accept') return [error(at, 'nobody is trusted to send a PROXY header', remedy)];
+  if (proxyProtocol !== 'require') return [];
+  return [warning(at, 'whoever can connect can claim any address', remedy)];
 }
 
 function checkReferences(

@@ -45,4 +45,10 @@ export const clusterSchema = z.strictObject({
     })
     .prefault({})
     .describe('How long an endpoint may keep us waiting, and how long we keep its connections.'),
+  proxyProtocol: z
+    .enum(['off', 'v1', 'v2'])
+    .prefault('off')
+    .describe(
+      'Begins each connection to an endpoint with the address of the client (PROXY protocol). HTTP connections then serve one request each.',
+    ),
 });

@@ -4,6 +4,7 @@ import { nearest } from './nearest.ts';
 import { error, type Finding, type Path } from './problem.ts';
 import { describeValue, quote } from './quote.ts';
 import { configSchema } from './schema.ts';
+import { httpClientOptions } from './schema-clients.ts';
 import { listenerSchema } from './schema-listener.ts';
 import { splitFault } from './schema-values.ts';
 import { asMapping } from './sketch.ts';
@@ -12,7 +13,13 @@ type Issue = z.core.$ZodIssue;
 type Parsed = z.output<typeof configSchema>;
 
 /** What a tcp listener cannot have, relative to the listener: not unknown, but misplaced. */
-const HTTP_ONLY: ReadonlySet<string> = new Set(['routes', 'limits', 'timeouts.head', 'timeouts.body']);
+const HTTP_ONLY: ReadonlySet<string> = new Set([
+  'routes',
+  ...['head', 'headers', 'line', 'body'].map((limit) => `limits.${limit}`),
+  'timeouts.head',
+  'timeouts.body',
+  ...Object.keys(httpClientOptions),
+]);
 
 /** `reportInput`: problems quote what was written. The known keys are in zod's schema object only, so that they travel in the message. */
 const OPTIONS = {

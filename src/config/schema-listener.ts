@@ -3,6 +3,7 @@ import { readListenAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
 import { readHostPattern } from './host-pattern.ts';
 import { readPathPattern } from './path-pattern.ts';
+import { connectionsMax, httpClientOptions, listenerProxyProtocol, trustedProxies } from './schema-clients.ts';
 import { duration, name, optionalSize, readText, size, wholeNumber } from './schema-values.ts';
 
 const address = readText(readListenAddress).describe(
@@ -58,9 +59,10 @@ const limits = z
       defaults.BODY_MAX_BYTES,
       'The body of a request, beyond it 413. Left out: no limit, bodies stream.',
     ),
+    connections: connectionsMax,
   })
   .prefault({})
-  .describe('How large a request may be.');
+  .describe('How large a request may be, and how many clients there may be.');
 
 export const httpListenerSchema = z.strictObject({
   address,
@@ -76,6 +78,9 @@ export const httpListenerSchema = z.strictObject({
   cluster: clusterName.optional().describe('Instead of `routes`: every request goes to this cluster.'),
   timeouts: httpTimeouts,
   limits,
+  trustedProxies,
+  proxyProtocol: listenerProxyProtocol,
+  ...httpClientOptions,
 });
 
 export const tcpListenerSchema = z.strictObject({
@@ -86,6 +91,9 @@ export const tcpListenerSchema = z.strictObject({
     .strictObject({ idle: duration(defaults.TCP_IDLE_TIMEOUT_MS, 'Without a byte in either direction.') })
     .prefault({})
     .describe('How long a session may be silent.'),
+  limits: z.strictObject({ connections: connectionsMax }).prefault({}).describe('How many clients there may be.'),
+  trustedProxies,
+  proxyProtocol: listenerProxyProtocol,
 });
 
 export const listenerSchema = z.discriminatedUnion('protocol', [httpListenerSchema, tcpListenerSchema]);

@@ -70,6 +70,15 @@ function sizeSpan(range: Pick<Range, 'min' | 'max'>): string {
   return `${formatSize(range.min)} to ${formatSize(range.max)}`;
 }
 
+/** Yes or no, in the words of people and of YAML. Gives a boolean. */
+export function onOff(usual: boolean, description: string) {
+  return z
+    .union([z.boolean(), z.enum(['on', 'off'])])
+    .prefault(usual ? 'on' : 'off')
+    .transform((written) => written === true || written === 'on')
+    .describe(description);
+}
+
 /** A whole number within a range. */
 export function wholeNumber(range: Pick<Range, 'min' | 'max'>) {
   return z.number().int().min(range.min).max(range.max);

@@ -27,6 +27,9 @@ export interface ListenerSketch {
   readonly cluster: string | undefined;
   readonly hasRoutes: boolean;
   readonly routes: readonly RouteSketch[];
+  /** As written, whatever it is. */
+  readonly proxyProtocol: unknown;
+  readonly hasTrustedProxies: boolean;
 }
 
 export interface RouteSketch {
@@ -86,6 +89,8 @@ function sketchListener(value: unknown, name: string, path: Path): ListenerSketc
     cluster: textOf(listener.cluster),
     hasRoutes: listener.routes !== undefined,
     routes: routes.map((route, index) => sketchRoute(route, [...path, 'routes', index])),
+    proxyProtocol: listener.proxyProtocol,
+    hasTrustedProxies: Array.isArray(listener.trustedProxies) && listener.trustedProxies.length > 0,
   };
 }
 

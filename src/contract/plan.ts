@@ -6,6 +6,7 @@
  * the shared board survives a reload: a listener or an endpoint that stays keeps its slot.
  */
 import type { SocketAddress } from '../core/address.ts';
+import type { Cidr } from '../core/cidr.ts';
 
 export interface Plan {
   readonly version: number;
@@ -21,6 +22,12 @@ interface ListenerPlanBase {
   readonly name: string;
   /** As configured. */
   readonly address: string;
+  /** Whose word about a client is taken. Absent: nobody's. */
+  readonly trustedProxies?: readonly Cidr[] | undefined;
+  /** Whether clients begin with a PROXY header. Absent: `off`. */
+  readonly proxyProtocol?: 'off' | 'accept' | 'require' | undefined;
+  /** Connections at a time, over all shards. Absent: no limit. */
+  readonly connectionsMaxCount?: number | undefined;
 }
 
 export interface TcpListenerPlan extends ListenerPlanBase {
@@ -48,6 +55,14 @@ export interface HttpListenerPlan extends ListenerPlanBase {
     /** Absent: no limit, bodies stream. */
     readonly bodyMaxBytes?: number | undefined;
   };
+  /** Whether requests carry `Forwarded` besides X-Forwarded-*. */
+  readonly forwardedHeader?: boolean | undefined;
+  /** Whether requests carry X-Request-Id. */
+  readonly requestId?: boolean | undefined;
+  /** Our name in Via. Absent: no Via. */
+  readonly via?: string | undefined;
+  /** What becomes of fields with `_` in their name. Absent: `drop`. */
+  readonly underscores?: 'drop' | 'allow' | 'reject' | undefined;
 }
 
 export interface RoutePlan {
@@ -77,6 +92,8 @@ export interface ClusterPlan {
   readonly connectMs: number;
   /** How long an unused pooled connection is kept, unless the endpoint's `Keep-Alive: timeout` asks for less. */
   readonly poolIdleMs: number;
+  /** What each connection to an endpoint begins with. Absent: `off`. */
+  readonly proxyProtocol?: 'off' | 'v1' | 'v2' | undefined;
 }
 
 export interface EndpointPlan {

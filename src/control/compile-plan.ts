@@ -62,6 +62,7 @@ export class PlanCompiler {
       endpoints: endpoints.map((endpoint) => ({ ...endpoint, slot: slots.get(slotKey(cluster.name, endpoint.key))! })),
       connectMs: cluster.timeouts.connectMs,
       poolIdleMs: cluster.timeouts.idleMs,
+      proxyProtocol: cluster.proxyProtocol,
     }));
   }
 }
@@ -83,15 +84,22 @@ function listenerKey(listener: ListenerConfig): string {
 }
 
 function compileListener(listener: ListenerConfig, slot: number, clusterIndex: (name: string) => number): ListenerPlan {
-  const base = { slot, name: listener.name, address: formatAddress(listener.address) };
+  const base = {
+    slot,
+    name: listener.name,
+    address: formatAddress(listener.address),
+    trustedProxies: listener.trustedProxies,
+    proxyProtocol: listener.proxyProtocol,
+    connectionsMaxCount: listener.limits.connectionsMaxCount,
+  };
   if (listener.protocol === 'tcp') {
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };
   }
-  const { timeouts, limits } = listener;
+  const { timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
   const routes = listener.routes.map(({ name, match, cluster, timeoutMs }) => {
     return { name, match, cluster: clusterIndex(cluster), timeoutMs };
   });
-  return { ...base, protocol: 'http', routes, timeouts, limits };
+  return { ...base, protocol: 'http', routes, timeouts, limits, forwardedHeader, requestId, via, underscores };
 }
 
 /** A name with several addresses becomes several endpoints. Two names with the same address become one, with the weight of both. */

@@ -135,7 +135,10 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
     ['listeners', 'db', 'routes'],
     [[], [{ cluster: 'db' }]],
   ],
-  [['listeners', 'db', 'limits'], [{}]],
+  [
+    ['listeners', 'db', 'limits'],
+    [[], { head: 1 }],
+  ],
   [
     ['listeners', 'db', 'cluster'],
     [undefined, 'dbb', { db: 1 }],

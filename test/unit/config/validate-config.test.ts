@@ -45,6 +45,11 @@ describe('what a configuration becomes', () => {
           routes: [{ name: 'default', match: {}, cluster: 'site', timeoutMs: 60_000 }],
           timeouts: { headMs: 10_000, bodyMs: 30_000, idleMs: 60_000 },
           limits: { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 },
+          trustedProxies: [],
+          proxyProtocol: 'off',
+          forwardedHeader: false,
+          requestId: false,
+          underscores: 'drop',
         },
       ],
       clusters: [
@@ -53,6 +58,7 @@ describe('what a configuration becomes', () => {
           policy: 'least-request',
           endpoints: [{ name: '10.0.0.1:9000', address: { family: 4, host: '10.0.0.1', port: 9000 }, weight: 1 }],
           timeouts: { connectMs: 5_000, idleMs: 4_000 },
+          proxyProtocol: 'off',
         },
       ],
     });
@@ -74,15 +80,30 @@ describe('what a configuration becomes', () => {
             { cluster: 'db' },
           ],
           timeouts: { head: '1s', body: '2s', idle: '3s' },
-          limits: { head: '8KiB', headers: 10, line: '4KiB', body: 1_000 },
+          limits: { head: '8KiB', headers: 10, line: '4KiB', body: 1_000, connections: 7 },
+          trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
+          proxyProtocol: 'accept',
+          forwardedHeader: true,
+          requestId: 'on',
+          via: 'edge',
+          underscores: 'reject',
         },
-        raw: { address: 'unix:/run/raw.sock', protocol: 'tcp', cluster: 'db', timeouts: { idle: '5m' } },
+        raw: {
+          address: 'unix:/run/raw.sock',
+          protocol: 'tcp',
+          cluster: 'db',
+          timeouts: { idle: '5m' },
+          limits: { connections: 8 },
+          trustedProxies: ['192.0.2.1/32'],
+          proxyProtocol: 'require',
+        },
       },
       clusters: {
         db: {
           policy: 'maglev',
           endpoints: [{ address: 'DB.internal:5432', weight: 7 }],
           timeouts: { connect: '1ms', idle: '1h' },
+          proxyProtocol: 'v2',
         },
       },
     });
@@ -101,7 +122,22 @@ describe('what a configuration becomes', () => {
             { name: 'routes[1]', match: {}, cluster: 'db', timeoutMs: 60_000 },
           ],
           timeouts: { headMs: 1_000, bodyMs: 2_000, idleMs: 3_000 },
-          limits: { headMaxBytes: 8_192, headersMaxCount: 10, lineMaxBytes: 4_096, bodyMaxBytes: 1_000 },
+          limits: {
+            headMaxBytes: 8_192,
+            headersMaxCount: 10,
+            lineMaxBytes: 4_096,
+            bodyMaxBytes: 1_000,
+            connectionsMaxCount: 7,
+          },
+          trustedProxies: [
+            { family: 4, words: [0x0a00_0000, 0, 0, 0], bits: 8 },
+            { family: 6, words: [0x2001_0db8, 0, 0, 1], bits: 128 },
+          ],
+          proxyProtocol: 'accept',
+          forwardedHeader: true,
+          requestId: true,
+          via: 'edge',
+          underscores: 'reject',
         },
         {
           name: 'raw',
@@ -109,6 +145,9 @@ describe('what a configuration becomes', () => {
           protocol: 'tcp',
           cluster: 'db',
           timeouts: { idleMs: 300_000 },
+          limits: { connectionsMaxCount: 8 },
+          trustedProxies: [{ family: 4, words: [0xc000_0201 | 0, 0, 0, 0], bits: 32 }],
+          proxyProtocol: 'require',
         },
       ],
       clusters: [
@@ -119,6 +158,7 @@ describe('what a configuration becomes', () => {
             { name: 'DB.internal:5432', address: { family: 'name', host: 'db.internal', port: 5432 }, weight: 7 },
           ],
           timeouts: { connectMs: 1, idleMs: 3_600_000 },
+          proxyProtocol: 'v2',
         },
       ],
     });
@@ -201,16 +241,41 @@ describe('problems between values', () => {
       address: '127.0.0.1:1',
       protocol: 'tcp',
       routes: [],
-      limits: {},
+      limits: { head: 1 },
       timeouts: { head: '1s', idle: '1s' },
     };
     expect(problemsOf({ listeners: { web }, clusters }).sort()).toEqual([
       'listeners.web.cluster: `cluster` is missing',
-      'listeners.web.limits: `limits` is for http listeners, and this one is tcp',
+      'listeners.web.limits.head: `limits.head` is for http listeners, and this one is tcp',
       'listeners.web.routes: `routes` is for http listeners, and this one is tcp',
       'listeners.web.timeouts.head: `timeouts.head` is for http listeners, and this one is tcp',
     ]);
   });
+
+  test('a PROXY header is accepted only where somebody is trusted, and required from everybody only with a warning', () => {
+    const listeners = (proxyProtocol: string, trustedProxies: string[]) => {
+      return { web: { ...MINIMAL.listeners.web, proxyProtocol, trustedProxies } };
+    };
+    const accept = { listeners: listeners('accept', []), clusters };
+    expect(problemsOf(accept)).toEqual(['listeners.web.proxyProtocol: nobody is trusted to send a PROXY header']);
+    expect(warningsOf({ listeners: listeners('require', []), clusters })).toEqual([
+      'listeners.web.proxyProtocol: whoever can connect can claim any address',
+    ]);
+    for (const mode of ['accept', 'require']) {
+      const input = { listeners: listeners(mode, ['10.0.0.0/8']), clusters };
+      expect([problemsOf(input), warningsOf(input)]).toEqual([[], []]);
+    }
+  });
+
+  test.each(['10.0.0.1/8', '10.0.0.0/33', '10.0.0', 'localhost', '::ffff:10.0.0.0/104', ''])(
+    'trustedProxies: %j is refused',
+    (text) => {
+      const web = { ...MINIMAL.listeners.web, trustedProxies: [text] };
+      expect(problemsOf({ listeners: { web }, clusters })).toEqual([
+        expect.stringMatching(/^listeners\.web\.trustedProxies\[0\]: /),
+      ]);
+    },
+  );
 
   test('a protocol that does not exist hides no other problem of its listener', () => {
     const web = { address: '127.0.0.1:1', protocol: 'htpp', cluster: 'site', limit: {}, timeouts: { head: 1 } };

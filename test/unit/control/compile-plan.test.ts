@@ -75,6 +75,7 @@ describe('a plan', () => {
       policy: 'least-request',
       connectMs: 1_000,
       poolIdleMs: 2_000,
+      proxyProtocol: 'off',
       endpoints: ['10.1.0.1', '10.1.0.2'].map((host, index) => ({
         slot: 2 + index,
         name: 'api.internal:9000',
