@@ -58,14 +58,15 @@ bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t 
   if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
     ReleaseRetained(connection);
   size_t sent = 0;
-  if (connection.state == State::kOpen && connection.unsent == 0) {
+  if (connection.state == State::kOpen && connection.unsent == 0 && !connection.write_broken) {
     const ssize_t count = SendGathered(connection.fd.get(), ranges, total);
-    if (count < 0 && count != -EAGAIN) {
-      BreakOutput(connection, static_cast<int>(-count));
-      return false;
-    }
-    sent = count > 0 ? static_cast<size_t>(count) : 0;
-    CountSent(connection, sent);
+    if (count < 0 && count != -EAGAIN) BreakOutput(connection, static_cast<int>(-count));
+    if (count > 0) CountSent(connection, sent = static_cast<size_t>(count));
+  }
+  if (connection.write_broken) {
+    // Not sent, yet retained: without it a replay would have a hole, or nothing at all.
+    if (connection.retain && !Keep(connection, ranges, 0)) ReleaseRetained(connection);
+    return false;
   }
   if (sent == total && !connection.retain) return true;
   const size_t skip = connection.retain ? 0 : sent;
@@ -180,11 +181,11 @@ void Engine::Replay(Connection& from, Connection& to) {
   if (to.state == State::kOpen) Flush(to);
 }
 
-// Whether a SEND would do anything. A tunnel takes none.
+// Whether a SEND would do anything. A tunnel takes none; where output is broken it may still be retained.
 bool Engine::IsSendable(const Connection& connection) {
   const bool alive = connection.state == State::kOpen || connection.state == State::kConnecting ||
                      connection.state == State::kUnconnected;
-  return alive && connection.flow != Flow::kTunnel && !connection.half_close_wanted && !connection.write_broken;
+  return alive && connection.flow != Flow::kTunnel && !connection.half_close_wanted;
 }
 
 void Engine::ReleaseRetained(Connection& connection) {

@@ -333,6 +333,21 @@ TEST(engine_replays_what_was_retained_when_its_connection_failed) {
   CHECK(!bed.shard.At(next).retain && bed.shard.At(next).out == nullptr);
 }
 
+TEST(engine_replays_what_it_could_not_send_because_the_peer_was_gone) {
+  TestBed bed;
+  auto [peer, id] = bed.Dial();
+  auto [other, next] = bed.Dial();
+  peer.Reset();
+  bed.shard.Send(id, "head,", 0, kSendRetain);
+  bed.shard.Send(id, "body", 0, kSendRetain);
+  CHECK(bed.shard.At(id).write_broken);
+  bed.shard.on_record = [&, id = id, next = next](const Record& record) {
+    if (record.kind == event::kClosed && record.id == id) bed.shard.Order({command::kReplay, id, next, 0, 0});
+  };
+  CHECK(bed.shard.Next(event::kClosed, id));
+  CHECK_EQUAL(bed.ReadAll(other, 9), "head,body");
+}
+
 TEST(engine_replays_nothing_to_itself_from_a_closed_one_or_into_a_half_closed_one) {
   TestBed bed;
   auto [peer, id] = bed.Dial();
