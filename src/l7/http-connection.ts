@@ -36,6 +36,8 @@ export class HttpConnection implements ConnectionHandler {
   #parsedBytes = 0;
   #hasHeldRequest = false;
   #exchange: Exchange | undefined;
+  /** The round in which the deadline was last replaced: one that passed in the same round is an old one. */
+  #deadlineRound = -1;
 
   constructor(listener: HttpListener, id: number, family: number, port: number, addressOffset: number) {
     this.listener = listener;
@@ -78,11 +80,13 @@ export class HttpConnection implements ConnectionHandler {
     this.#heldBytes = length;
     if (this.#state === HEAD) return;
     this.#state = HEAD;
+    this.#deadlineRound = this.listener.dispatcher.round;
     commands.deadline(this.id, this.listener.plan.listener.timeouts.headMs);
   }
 
   #begin(restStart: number, restEnd: number): void {
     this.#state = BUSY;
+    this.#deadlineRound = this.listener.dispatcher.round;
     this.#heldBytes = 0;
     const exchange = this.listener.takeExchange();
     this.#exchange = exchange;
@@ -108,10 +112,11 @@ export class HttpConnection implements ConnectionHandler {
 
   /** The exchange is over, its answer handed over. */
   exchangeEnded(): void {
-    const { commands } = this.listener.dispatcher;
+    const { commands, round } = this.listener.dispatcher;
     this.#exchange = undefined;
     this.#state = IDLE;
     this.#parsedBytes = 0;
+    this.#deadlineRound = round;
     commands.deadline(this.id, this.listener.plan.listener.timeouts.idleMs);
     if (this.#hasHeldRequest) commands.resumeWhenDrained(this.id);
     else if (this.listener.isEnding) this.closeLingering();
@@ -173,6 +178,7 @@ export class HttpConnection implements ConnectionHandler {
   }
 
   onDeadline(): void {
+    if (this.#deadlineRound === this.listener.dispatcher.round) return;
     if (this.#state === BUSY) this.#exchange!.onClientDeadline();
     else if (this.#state === HEAD && this.#heldBytes > 0) this.#refuse('request_timeout');
     else this.close();

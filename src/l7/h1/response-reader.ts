@@ -50,6 +50,8 @@ export class ResponseReader implements ConnectionHandler {
   #headDueMs = 0.5;
   #isReused = false;
   #openedRound = 0;
+  /** The round in which the deadline was last replaced: one that passed in the same round is an old one. */
+  #deadlineRound = -1;
   #hasBytes = false;
   #interimCount = 0;
   #hasContinued = false;
@@ -97,7 +99,8 @@ export class ResponseReader implements ConnectionHandler {
 
   /** While the client is still sending, its own deadline runs instead. */
   #awaitHead(): void {
-    const { commands } = this.#exchange.listener.dispatcher;
+    const { commands, round } = this.#exchange.listener.dispatcher;
+    this.#deadlineRound = round;
     if (this.#exchange.isRequestComplete) commands.deadline(this.#id, this.#msUntilDue);
     else commands.clearDeadline(this.#id);
   }
@@ -145,8 +148,7 @@ export class ResponseReader implements ConnectionHandler {
   }
 
   onDeadline(): void {
-    // The idle deadline of the pool passed in the very round in which the connection was taken.
-    if (this.#isReused && this.#exchange.listener.dispatcher.round === this.#openedRound) return;
+    if (this.#deadlineRound === this.#exchange.listener.dispatcher.round) return;
     if (this.#state === CONNECTING && this.#msUntilDue > 1) this.#exchange.connectFailed('connect_timeout');
     else if (this.#state === CONNECTING) this.#exchange.fail('connect_timeout');
     else this.#exchange.fail('response_timeout');
@@ -222,6 +224,7 @@ export class ResponseReader implements ConnectionHandler {
   #begin(head: ResponseHead, at: number, end: number): void {
     const exchange = this.#exchange;
     const { dispatcher, prepared } = exchange.listener;
+    this.#deadlineRound = dispatcher.round;
     const isModern = exchange.clientMinor === 1;
     const hasOpenEnd = head.bodyKind === BodyKind.CHUNKED || head.bodyKind === BodyKind.UNTIL_CLOSE;
     this.#isChunkedOut = hasOpenEnd && isModern;

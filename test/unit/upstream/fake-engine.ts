@@ -17,10 +17,11 @@ const COMMAND_NAMES = new Map<number, string>(
   Object.entries(Command).map(([name, op]) => [op, name.toLowerCase().replace('_', '-')]),
 );
 const PLAIN_WORDS = 5;
+const SEND_HEAD_WORDS = 5;
 
 /**
  * An engine without sockets: the test says what happens, in rounds, and reads back what was ordered. Commands are kept as text, unused words
- * left out: `reset 7`, `tunnel 1 2 1000`.
+ * left out: `reset 7`, `tunnel 1 2 1000`, `send 7 "the text of all ranges"`.
  */
 export class FakeEngine implements Engine {
   readonly kind: 'native' | 'node' = 'native';
@@ -124,13 +125,32 @@ export class FakeEngine implements Engine {
   }
 
   #read(words: number): void {
-    for (let at = 0; at < words; at += PLAIN_WORDS) {
+    for (let at = 0; at < words; ) {
       const name = COMMAND_NAMES.get(this.commands[at]!);
-      if (name === undefined || name === 'send') throw new Error(`unexpected command ${this.commands[at]}`);
+      if (name === undefined) throw new Error(`unexpected command ${this.commands[at]}`);
+      if (name === 'send') {
+        const rangesEnd = at + SEND_HEAD_WORDS + 2 * this.commands[at + 4]!;
+        this.#orders.push(
+          `send ${this.commands[at + 1]} ${JSON.stringify(this.#text(at + SEND_HEAD_WORDS, rangesEnd))}`,
+        );
+        at = rangesEnd;
+        continue;
+      }
       const values = [...this.commands.subarray(at + 1, at + PLAIN_WORDS)];
       while (values.at(-1) === 0) values.pop();
       this.#orders.push([name, ...values].join(' '));
+      at += PLAIN_WORDS;
     }
+  }
+
+  /** What the ranges of a SEND hold. */
+  #text(from: number, end: number): string {
+    let text = '';
+    for (let at = from; at < end; at += 2) {
+      const [offset = 0, length = 0] = this.commands.subarray(at, at + 2);
+      text += String.fromCharCode(...this.slab.subarray(offset, offset + length));
+    }
+    return text;
   }
 }
 
