@@ -3,8 +3,9 @@
  * accessed through Atomics where more than one thread writes.
  *
  * Per endpoint slot (ENDPOINT_WORDS): requests or sessions in flight over all shards; health; admin state; end of ejection.
- * Per shard: a heartbeat, its number of open connections, and its own share of each endpoint's in-flight count, so that the supervisor can
- * take back what a crashed shard never gave back.
+ * Per listener slot: connections over all shards, where there is a limit to them.
+ * Per shard: a heartbeat, its number of open connections, and its own share of each count, so that the supervisor can take back what a
+ * crashed shard never gave back.
  */
 
 export const ENDPOINT_SLOTS_MAX = 16_384;
@@ -14,11 +15,17 @@ const HEALTH = 1;
 const ADMIN = 2;
 const EJECTED_UNTIL = 3;
 
+/** As many as the engine knows. */
+const LISTENER_SLOTS_MAX = 1_024;
+
 const SHARD_HEAD_WORDS = 4;
 const HEARTBEAT = 0;
 const CONNECTIONS = 1;
-const SHARD_WORDS = SHARD_HEAD_WORDS + ENDPOINT_SLOTS_MAX;
-const SHARDS_OFFSET = ENDPOINT_SLOTS_MAX * ENDPOINT_WORDS;
+/** Within a shard's words: its share of the endpoints' counts, then of the listeners'. */
+const SHARE_OF_LISTENERS = SHARD_HEAD_WORDS + ENDPOINT_SLOTS_MAX;
+const SHARD_WORDS = SHARE_OF_LISTENERS + LISTENER_SLOTS_MAX;
+const LISTENERS_OFFSET = ENDPOINT_SLOTS_MAX * ENDPOINT_WORDS;
+const SHARDS_OFFSET = LISTENERS_OFFSET + LISTENER_SLOTS_MAX;
 
 export const Health = { UNKNOWN: 0, HEALTHY: 1, UNHEALTHY: 2 } as const;
 export type HealthValue = (typeof Health)[keyof typeof Health];
@@ -63,12 +70,33 @@ export class Board {
     Atomics.sub(this.#words, slot * ENDPOINT_WORDS + IN_FLIGHT, 1);
   }
 
+  /** Connections of the listener over all shards, as far as they were counted. */
+  listenerConnections(slot: number): number {
+    return Atomics.load(this.#words, LISTENERS_OFFSET + slot);
+  }
+
+  /** Counts one more connection of the listener, and returns how many there are now. Only the shard's own thread may call it. */
+  enterListener(shard: number, slot: number): number {
+    this.#words[SHARDS_OFFSET + shard * SHARD_WORDS + SHARE_OF_LISTENERS + slot]! += 1;
+    return Atomics.add(this.#words, LISTENERS_OFFSET + slot, 1) + 1;
+  }
+
+  /** Takes back one `enterListener`. */
+  leaveListener(shard: number, slot: number): void {
+    this.#words[SHARDS_OFFSET + shard * SHARD_WORDS + SHARE_OF_LISTENERS + slot]! -= 1;
+    Atomics.sub(this.#words, LISTENERS_OFFSET + slot, 1);
+  }
+
   /** Supervisor: gives back what a shard held when its thread died. The thread must be gone. */
   forgetShard(shard: number): void {
     const base = SHARDS_OFFSET + shard * SHARD_WORDS;
     for (let slot = 0; slot < ENDPOINT_SLOTS_MAX; slot++) {
       const held = this.#words[base + SHARD_HEAD_WORDS + slot]!;
       if (held !== 0) Atomics.sub(this.#words, slot * ENDPOINT_WORDS + IN_FLIGHT, held);
+    }
+    for (let slot = 0; slot < LISTENER_SLOTS_MAX; slot++) {
+      const held = this.#words[base + SHARE_OF_LISTENERS + slot]!;
+      if (held !== 0) Atomics.sub(this.#words, LISTENERS_OFFSET + slot, held);
     }
     this.#words.fill(0, base, base + SHARD_WORDS);
   }
