@@ -33,6 +33,8 @@ const LIMITS: HeadLimits = { headMaxBytes: 64 * 1024, headersMaxCount: 256, line
 /** Interim responses of one exchange; more are a fault of the endpoint. */
 const INTERIM_MAX_COUNT = 16;
 const SIZE_LINE_MAX_BYTES = 16;
+/** Bodies of responses may be as long as they like. */
+const NO_LIMIT = Number.POSITIVE_INFINITY;
 /** How long both sides of an upgraded connection may be silent. */
 const SWITCHED_IDLE_MS = 3_600_000;
 /** A pooled connection is given up this long before the endpoint said it would end it. */
@@ -224,6 +226,10 @@ export class ResponseReader implements ConnectionHandler {
   #begin(head: ResponseHead, at: number, end: number): void {
     const exchange = this.#exchange;
     const { dispatcher, prepared } = exchange.listener;
+    if (head.bodyKind === BodyKind.CHUNKED && this.#bodyChunks().preview(at, end, NO_LIMIT) === Forwarded.FAILED) {
+      exchange.fail('malformed_response');
+      return;
+    }
     this.#deadlineRound = dispatcher.round;
     const isModern = exchange.clientMinor === 1;
     const hasOpenEnd = head.bodyKind === BodyKind.CHUNKED || head.bodyKind === BodyKind.UNTIL_CLOSE;
@@ -239,6 +245,12 @@ export class ResponseReader implements ConnectionHandler {
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
     forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, persistence, this.#isChunkedOut);
     this.#beginBody(head, at, end);
+  }
+
+  #bodyChunks(): ChunkForwarder {
+    const { dispatcher, prepared } = this.#exchange.listener;
+    this.#chunks ??= new ChunkForwarder(dispatcher, prepared, 'response');
+    return this.#chunks;
   }
 
   #beginBody(head: ResponseHead, at: number, end: number): void {
@@ -265,8 +277,7 @@ export class ResponseReader implements ConnectionHandler {
       }
       case BodyKind.CHUNKED:
         this.#state = CHUNKED;
-        this.#chunks ??= new ChunkForwarder(exchange.listener.dispatcher, exchange.listener.prepared, 'response');
-        this.#chunks.start(this.#id, exchange.downstreamId, this.#isChunkedOut, Number.POSITIVE_INFINITY);
+        this.#bodyChunks().start(this.#id, exchange.downstreamId, this.#isChunkedOut, NO_LIMIT);
         this.#forwardChunks(at, end);
         return;
       default:
