@@ -1,5 +1,5 @@
 /**
- * Nanoseconds per head, path and route, warm, on one thread. Best of several rounds: what the code can do, not what the machine did
+ * Nanoseconds per head and path, warm, on one thread. Best of several rounds: what the code can do, not what the machine did
  * meanwhile. Not part of `npm run bench`; bundle it first, so that Node sees plain modules:
  *
  *   npx rolldown bench/micro/head-parse.ts --platform node -o build/head-parse.mjs && node build/head-parse.mjs
@@ -10,7 +10,6 @@ import { parseRequestHead } from '../../src/l7/h1/request-parser.ts';
 import { ResponseHead } from '../../src/l7/h1/response-head.ts';
 import { parseResponseHead } from '../../src/l7/h1/response-parser.ts';
 import { normalizePath } from '../../src/l7/path.ts';
-import { compileRoutes } from '../../src/l7/routing/router.ts';
 
 const ROUNDS = 8;
 const RUNS = 100_000;
@@ -79,24 +78,9 @@ function measure(name: string, text: string, run: (start: number, end: number) =
 
 const request = new RequestHead();
 const response = new ResponseHead();
-const router = compileRoutes(
-  Array.from({ length: 10_000 }, (_, index) => ({
-    name: `r${index}`,
-    match: { hosts: [`h${index % 100}.example.com`, '*.example.com'], path: `/p${index}/*` },
-    cluster: 0,
-    timeoutMs: 1000,
-  })),
-);
-const catchAll = compileRoutes([{ name: 'all', match: {}, cluster: 0, timeoutMs: 1000 }]);
-const HOST = 'h42.example.com';
-const ROUTED = `${HOST}/p142/some/file.html`;
 
 measure('request, small', SMALL_REQUEST, (start, end) => parseRequestHead(slab, start, end, LIMITS, request));
 measure('request, browser', BROWSER_REQUEST, (start, end) => parseRequestHead(slab, start, end, LIMITS, request));
 measure('response, static file', RESPONSE, (start, end) => parseResponseHead(slab, start, end, LIMITS, response, 1));
 measure('path, normal', '/assets/app.4f2c1d.js', (start, end) => normalizePath(slab, start, end, slab, 4_000_000));
 measure('path, rewritten', '/a/../b/%7Euser//x.html', (start, end) => normalizePath(slab, start, end, slab, 4_000_000));
-measure('route, catch-all', ROUTED, (start, end) => 1 + catchAll.match(slab, start, start + 15, start + 15, end));
-measure('route, 10,000 prefixes on 100 hosts', ROUTED, (start, end) =>
-  router.match(slab, start, start + HOST.length, start + HOST.length, end),
-);

@@ -74,13 +74,31 @@ export interface RoutePlan {
   readonly timeoutMs: number;
 }
 
-/** Absent parts match everything. */
+/** All parts must match; absent ones match everything. */
 export interface RouteMatch {
   /** Lower case, without port: `a.b` or `*.a.b` (one or more labels before `.a.b`). */
   readonly hosts?: readonly string[] | undefined;
   /** `/a` exact; `/a/*` prefix by segment (matches `/a` and `/a/b`, not `/ab`). */
   readonly path?: string | undefined;
+  /** Instead of `path`: a pattern (core/pattern) that is found anywhere in the path. */
+  readonly pathRegex?: string | undefined;
+  /** Any of these; case matters. At least one. */
+  readonly methods?: readonly string[] | undefined;
+  /** All of these; names in lower case. */
+  readonly headers?: readonly FieldMatch[] | undefined;
+  /** All of these; names and values decoded. */
+  readonly query?: readonly FieldMatch[] | undefined;
+  readonly cookies?: readonly FieldMatch[] | undefined;
+  /** The client is in any of these. At least one. */
+  readonly sources?: readonly Cidr[] | undefined;
 }
+
+/** A named value of a request: equal to a text, found by a pattern, or just there. Texts are latin1: one character, one byte. */
+export type FieldMatch = { readonly name: string } & (
+  | { readonly exact: string }
+  | { readonly regex: string }
+  | { readonly present: true }
+);
 
 export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
 export type PolicyName = (typeof POLICIES)[number];

@@ -107,7 +107,7 @@ export class Exchange {
         pathEnd = offset + length;
       }
     }
-    const route = plan.router.match(engine.slab, head.hostStart, head.hostEnd, pathStart, pathEnd);
+    const route = plan.router.match(engine.slab, head, pathStart, pathEnd, connection.client);
     if (route < 0) {
       this.fail('no_route');
       return;

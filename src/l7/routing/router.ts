@@ -1,89 +1,101 @@
 /**
  * Which route a request takes. The order over all routes of a listener is total: host (exact, then the longest wildcard, then none), then
- * path (exact, then the longest prefix, then none), then the place in the file; a request for which a more specific host has
- * no route falls back to less specific ones.
+ * path (exact, then patterns, the longer first, then the longest prefix, then none), then the rest (precedence.ts), then the place in the
+ * file. The first that matches wins, so that a request falls back to less specific hosts and paths.
  *
- * Routes hang on nodes, one for each host pattern and path pattern that occur together. A lookup hashes the host from its end and the
- * path from its start, once each, and asks for the node of every pattern that could match, most specific first: its cost
- * depends on the labels and segments that patterns have, not on how many routes there are. Host patterns and nodes come from the
- * configuration alone, so no request can make a chain of collisions longer.
+ * Routes hang on nodes, one for each host pattern and path that occur together; a pattern hangs where the whole segments end that all it
+ * matches begin with. A lookup hashes the host from its end and the path from its start, once each, and asks for the node of everything
+ * that could match, most specific first: its cost depends on the labels and segments of the request, not on how many routes there are.
  *
  * Hot path (`match`): no allocation, no strings, no throw.
  */
-
 import type { RoutePlan } from '../../contract/plan.ts';
-import { asciiBytes, LOWER_CASE } from '../../core/bytes.ts';
+import { asciiBytes } from '../../core/bytes.ts';
+import type { IpWords } from '../../core/ip-address.ts';
+import type { Pattern } from '../../core/pattern/pattern.ts';
+import type { RequestHead } from '../h1/request-head.ts';
+import { ByteTable, HASH_BASIS, HASH_PRIME, hashBytes } from './byte-table.ts';
+import type { Condition } from './condition.ts';
+import { ConditionCompiler } from './conditions.ts';
+import { ANY_HOST, HostIndex } from './host-index.ts';
+import { compareConditions } from './precedence.ts';
+import { compileCheckedPattern } from './value-test.ts';
 
 export const ROUTE_NONE = -1;
 
 export interface Router {
   /**
-   * The index of the route, or ROUTE_NONE. Host: lower or upper case, without port and trailing dot, or empty (`RequestHead.hostStart`).
-   * Path: normalised (../path.ts), or `*`, which only routes without a path match.
+   * The index of the route, or ROUTE_NONE. The path is `bytes[pathStart, pathEnd)`: normalised (path.ts), or `*`, which only routes without a
+   * path match. All else is in `head`.
    */
-  match(bytes: Uint8Array, hostStart: number, hostEnd: number, pathStart: number, pathEnd: number): number;
+  match(bytes: Uint8Array, head: RequestHead, pathStart: number, pathEnd: number, client: Readonly<IpWords>): number;
 }
 
 /** Builds the router of a listener. Results are indexes into `routes`. Allocates, once per plan. */
-export function compileRoutes(routes: readonly RoutePlan[]): Router {
+export function compileRoutes(routes: readonly Pick<RoutePlan, 'match'>[]): Router {
+  const compiler = new ConditionCompiler();
+  const candidates = routes.map(({ match }, route) => {
+    const pattern = match.pathRegex === undefined ? undefined : compileCheckedPattern(match.pathRegex);
+    return { route, rank: 0, pattern, conditions: compiler.compile(match) };
+  });
+  const order = (a: Candidate, b: Candidate) => compareConditions(routes[a.route]!.match, routes[b.route]!.match);
+  // The sort is stable: what is equal stays in the order of the file.
+  const ranked = [...candidates].sort(order).map((candidate, rank) => ({ ...candidate, rank }));
+
   const hosts = new Map<string, number>();
   const nodes = new Map<string, Node>();
-  routes.forEach((route, index) => {
-    for (const host of hostPatterns(route)) {
-      const hostId = idOf(hosts, host);
-      const { kind, path } = pathPattern(route.match.path);
+  for (const candidate of ranked) {
+    const { match } = routes[candidate.route]!;
+    const { kind, path } = placeOf(match.path, candidate.pattern);
+    for (const host of new Set(match.hosts ?? [ANY_HOST])) {
+      const hostId = hosts.get(host) ?? hosts.size;
+      hosts.set(host, hostId);
       const key = `${hostId} ${kind} ${path}`;
-      const node = nodes.get(key) ?? { hostId, kind, path, routes: [] };
-      node.routes.push(index);
+      const node = nodes.get(key) ?? { hostId, kind, path, candidates: [] };
+      node.candidates.push(candidate);
       nodes.set(key, node);
     }
-  });
-  return new CompiledRouter(hosts, [...nodes.values()]);
+  }
+  return new CompiledRouter(new HostIndex([...hosts.keys()]), [...nodes.values()]);
+}
+
+/** A route on a node. */
+interface Candidate {
+  readonly route: number;
+  /** Its place among all routes as far as host and path leave it open. */
+  readonly rank: number;
+  readonly pattern: Pattern | undefined;
+  readonly conditions: readonly Condition[];
 }
 
 interface Node {
   readonly hostId: number;
   readonly kind: number;
   readonly path: string;
-  /** In the order of the file. The first one wins, as long as routes ask for nothing besides host and path. */
-  readonly routes: number[];
+  /** By rank. */
+  readonly candidates: Candidate[];
 }
 
-/** Stands for "no host pattern" among the patterns; no host is spelt so. */
-const ANY_HOST = '*';
-const NO_HOST = -1;
+const EXACT = 0;
+const PATTERN = 1;
+const PREFIX = 2;
+const ANY = 3;
 
-const PATH_EXACT = 1;
-const PATH_PREFIX = 2;
-const PATH_ANY = 3;
-
-const DOT = 0x2e;
 const SLASH = 0x2f;
-
-/** FNV-1a, 32 bits. */
-const HASH_BASIS = 0x811c9dc5 | 0;
-const HASH_PRIME = 0x01000193;
+/** Of a node whose first candidate wins unasked: its route. Of any other: this. */
+const ASK = -1;
+const NODE_NONE = -1;
+const RANK_NONE = 0x7fffffff;
 /** Spreads host ids and kinds over the hash of a path (2^32 divided by the golden ratio). */
 const MIX_FACTOR = 0x9e3779b1 | 0;
 
-function hostPatterns(route: RoutePlan): readonly string[] {
-  const hosts = route.match.hosts;
-  return hosts === undefined || hosts.length === 0 ? [ANY_HOST] : [...new Set(hosts)];
-}
-
-function pathPattern(path: string | undefined): { kind: number; path: string } {
-  if (path === undefined) return { kind: PATH_ANY, path: '' };
-  return path.endsWith('/*') ? { kind: PATH_PREFIX, path: path.slice(0, -2) } : { kind: PATH_EXACT, path };
-}
-
-function idOf(ids: Map<string, number>, key: string): number {
-  const id = ids.get(key) ?? ids.size;
-  ids.set(key, id);
-  return id;
-}
-
-function hashForward(hash: number, bytes: Uint8Array): number {
-  return bytes.reduce((value, byte) => Math.imul(value ^ byte, HASH_PRIME), hash);
+function placeOf(path: string | undefined, pattern: Pattern | undefined): Pick<Node, 'kind' | 'path'> {
+  if (pattern !== undefined) {
+    const { literalPrefix } = pattern;
+    return { kind: PATTERN, path: literalPrefix.slice(0, Math.max(0, literalPrefix.lastIndexOf('/'))) };
+  }
+  if (path === undefined) return { kind: ANY, path: '' };
+  return path.endsWith('/*') ? { kind: PREFIX, path: path.slice(0, -2) } : { kind: EXACT, path };
 }
 
 function nodeHash(pathHash: number, hostId: number, kind: number): number {
@@ -91,121 +103,63 @@ function nodeHash(pathHash: number, hostId: number, kind: number): number {
   return mixed ^ (mixed >>> 15);
 }
 
-/**
- * Byte strings in an open-addressed table: two words per place, the hash and the entry's number plus one. Half of the places stay
- * empty, so a search ends soon.
- */
-class HashTable {
-  readonly mask: number;
-  readonly places: Int32Array;
-
-  constructor(count: number) {
-    this.mask = 2 ** Math.ceil(Math.log2(count * 2 + 2)) - 1;
-    this.places = new Int32Array((this.mask + 1) * 2);
-  }
-
-  add(hash: number, entry: number): void {
-    let place = hash & this.mask;
-    while (this.places[place * 2 + 1] !== 0) place = (place + 1) & this.mask;
-    this.places[place * 2] = hash;
-    this.places[place * 2 + 1] = entry + 1;
-  }
-}
-
 class CompiledRouter implements Router {
-  readonly #hosts: HashTable;
-  /** Host patterns by id, written backwards, because a wildcard is compared from its end; `*.a.b` as `b.a.`. */
-  readonly #hostTexts: Uint8Array[];
-  /** -1, or the id of routes without a host. */
-  readonly #anyHost: number;
-  readonly #hostMaxBytes: number;
-
-  readonly #nodes: HashTable;
-  readonly #nodeHosts: Int32Array;
-  readonly #nodeKinds: Uint8Array;
-  readonly #nodePaths: Uint8Array[];
-  readonly #nodeRoutes: Int32Array;
+  readonly #hosts: HostIndex;
+  readonly #table: ByteTable;
+  readonly #hostIds: Int32Array;
+  readonly #kinds: Uint8Array;
+  /** All paths behind one another, so that a comparison touches one block of memory: that of node n ends where n + 1 begins. */
+  readonly #pathBytes: Uint8Array;
+  readonly #pathStarts: Int32Array;
+  readonly #settled: Int32Array;
+  readonly #candidates: readonly (readonly Candidate[])[];
+  readonly #hasPatterns: boolean;
   readonly #exactMaxBytes: number;
+  /** Of prefixes, and of what patterns begin with. */
   readonly #prefixMaxBytes: number;
 
-  // Scratch of one lookup: ids of the host patterns that match, most specific last; ends and hashes of the path's prefixes.
-  readonly #hostIds: Int32Array;
+  // Scratch of one lookup: ends and hashes of the path's prefixes, the shortest first.
   readonly #prefixEnds: Int32Array;
   readonly #prefixHashes: Int32Array;
-  #hostCount = 0;
   #prefixCount = 0;
   #exactHash = 0;
 
-  constructor(hosts: ReadonlyMap<string, number>, nodes: readonly Node[]) {
-    const patterns = [...hosts.keys()];
-    this.#anyHost = hosts.get(ANY_HOST) ?? NO_HOST;
-    this.#hostTexts = patterns.map((pattern) => asciiBytes(pattern.replace(/^\*/, '').toLowerCase()).reverse());
-    this.#hosts = new HashTable(patterns.length);
-    this.#hostTexts.forEach((text, id) => {
-      if (id !== this.#anyHost) this.#hosts.add(hashForward(HASH_BASIS, text), id);
+  constructor(hosts: HostIndex, nodes: readonly Node[]) {
+    this.#hosts = hosts;
+    this.#pathBytes = asciiBytes(nodes.map(({ path }) => path).join(''));
+    this.#pathStarts = new Int32Array(nodes.length + 1);
+    nodes.forEach(({ path }, node) => {
+      this.#pathStarts[node + 1] = this.#pathStarts[node]! + path.length;
     });
-    this.#hostMaxBytes = this.#hostTexts.reduce((length, text) => Math.max(length, text.length), 0);
-    // At most: none, every label's wildcard, exact.
-    this.#hostIds = new Int32Array(this.#hostMaxBytes + 2);
-
-    this.#nodePaths = nodes.map((node) => asciiBytes(node.path));
-    this.#nodeHosts = Int32Array.from(nodes, (node) => node.hostId);
-    this.#nodeKinds = Uint8Array.from(nodes, (node) => node.kind);
-    this.#nodeRoutes = Int32Array.from(nodes, (node) => node.routes[0]!);
-    this.#nodes = new HashTable(nodes.length);
-    nodes.forEach((node, index) => {
-      const pathHash = node.kind === PATH_ANY ? 0 : hashForward(HASH_BASIS, this.#nodePaths[index]!);
-      this.#nodes.add(nodeHash(pathHash, node.hostId, node.kind), index);
+    this.#hostIds = Int32Array.from(nodes, ({ hostId }) => hostId);
+    this.#kinds = Uint8Array.from(nodes, ({ kind }) => kind);
+    this.#candidates = nodes.map(({ candidates }) => candidates);
+    this.#settled = Int32Array.from(nodes, ({ candidates: [first] }) => (isUnconditional(first!) ? first!.route : ASK));
+    this.#hasPatterns = nodes.some(({ kind }) => kind === PATTERN);
+    this.#table = new ByteTable(nodes.length);
+    nodes.forEach(({ hostId, kind, path }, node) => {
+      this.#table.add(nodeHash(kind === ANY ? 0 : hashBytes(asciiBytes(path)), hostId, kind), node);
     });
-    const longest = (kind: number) =>
-      nodes.reduce((length, node) => (node.kind === kind ? Math.max(length, node.path.length) : length), -1);
-    this.#exactMaxBytes = longest(PATH_EXACT);
-    this.#prefixMaxBytes = longest(PATH_PREFIX);
+    const longest = (...kinds: readonly number[]) =>
+      nodes.reduce((length, node) => (kinds.includes(node.kind) ? Math.max(length, node.path.length) : length), -1);
+    this.#exactMaxBytes = longest(EXACT);
+    this.#prefixMaxBytes = longest(PREFIX, PATTERN);
     this.#prefixEnds = new Int32Array(this.#prefixMaxBytes + 2);
     this.#prefixHashes = new Int32Array(this.#prefixMaxBytes + 2);
   }
 
-  match(bytes: Uint8Array, hostStart: number, hostEnd: number, pathStart: number, pathEnd: number): number {
-    this.#findHosts(bytes, hostStart, hostEnd);
+  match(bytes: Uint8Array, head: RequestHead, pathStart: number, pathEnd: number, client: Readonly<IpWords>): number {
+    this.#hosts.find(bytes, head.hostStart, head.hostEnd);
     this.#hashPath(bytes, pathStart, pathEnd);
-    for (let index = this.#hostCount - 1; index >= 0; index--) {
-      const route = this.#matchPath(bytes, this.#hostIds[index]!, pathStart, pathEnd);
+    const { found } = this.#hosts;
+    for (let index = this.#hosts.count - 1; index >= 0; index--) {
+      const route = this.#matchPath(bytes, found[index]!, head, pathStart, pathEnd, client);
       if (route !== ROUTE_NONE) return route;
     }
     return ROUTE_NONE;
   }
 
-  /** Collects the host patterns that match, from none over the shortest wildcard to exact. */
-  #findHosts(bytes: Uint8Array, start: number, end: number): void {
-    let count = 0;
-    if (this.#anyHost !== NO_HOST) this.#hostIds[count++] = this.#anyHost;
-    // What is longer than every pattern can still end in a wildcard's.
-    const from = Math.max(start, end - this.#hostMaxBytes);
-    let hash = HASH_BASIS;
-    for (let at = end - 1; at >= from; at--) {
-      const byte = LOWER_CASE[bytes[at]!]!;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
-      // A wildcard stands for at least one label, so its dot cannot be the first byte.
-      if ((at === start) !== (byte === DOT)) {
-        const id = this.#hostId(bytes, at, end, hash);
-        if (id !== NO_HOST) this.#hostIds[count++] = id;
-      }
-    }
-    this.#hostCount = count;
-  }
-
-  #hostId(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const { mask, places } = this.#hosts;
-    for (let place = hash & mask; ; place = (place + 1) & mask) {
-      const entry = places[place * 2 + 1]!;
-      if (entry === 0) return NO_HOST;
-      if (places[place * 2] !== hash) continue;
-      const text = this.#hostTexts[entry - 1]!;
-      if (text.length === end - start && endsBackwards(bytes, end, text)) return entry - 1;
-    }
-  }
-
-  /** Hashes the path at every place where a prefix could end, and as a whole, as far as patterns are long. */
+  /** Hashes the path at every place where a prefix could end, and as a whole, as far as nodes reach. */
   #hashPath(bytes: Uint8Array, start: number, end: number): void {
     const scanEnd = Math.min(end, start + Math.max(this.#prefixMaxBytes + 1, this.#exactMaxBytes));
     const isPath = start < end && bytes[start] === SLASH;
@@ -227,43 +181,93 @@ class CompiledRouter implements Router {
     this.#prefixCount = isPath ? count : 0;
   }
 
-  #matchPath(bytes: Uint8Array, hostId: number, start: number, end: number): number {
+  #matchPath(
+    bytes: Uint8Array,
+    hostId: number,
+    head: RequestHead,
+    start: number,
+    end: number,
+    client: Readonly<IpWords>,
+  ): number {
     if (end - start <= this.#exactMaxBytes) {
-      const route = this.#firstRoute(bytes, hostId, PATH_EXACT, this.#exactHash, start, end);
+      const node = this.#find(bytes, hostId, EXACT, this.#exactHash, start, end);
+      const route = this.#ask(node, bytes, head, client);
+      if (route !== ROUTE_NONE) return route;
+    }
+    if (this.#hasPatterns) {
+      const route = this.#matchPatterns(bytes, hostId, head, start, end, client);
       if (route !== ROUTE_NONE) return route;
     }
     for (let index = this.#prefixCount - 1; index >= 0; index--) {
-      const prefixEnd = this.#prefixEnds[index]!;
-      const route = this.#firstRoute(bytes, hostId, PATH_PREFIX, this.#prefixHashes[index]!, start, prefixEnd);
+      const node = this.#find(bytes, hostId, PREFIX, this.#prefixHashes[index]!, start, this.#prefixEnds[index]!);
+      const route = this.#ask(node, bytes, head, client);
       if (route !== ROUTE_NONE) return route;
     }
-    return this.#firstRoute(bytes, hostId, PATH_ANY, 0, start, start);
+    return this.#ask(this.#find(bytes, hostId, ANY, 0, start, start), bytes, head, client);
   }
 
-  /** The first candidate of a node, or ROUTE_NONE if there is no such node. */
-  #firstRoute(bytes: Uint8Array, hostId: number, kind: number, pathHash: number, start: number, end: number): number {
-    const { mask, places } = this.#nodes;
+  /** Patterns are ordered by their own length, wherever they hang: the best of all nodes that the path leads over. */
+  #matchPatterns(
+    bytes: Uint8Array,
+    hostId: number,
+    head: RequestHead,
+    start: number,
+    end: number,
+    client: Readonly<IpWords>,
+  ): number {
+    let bestRank = RANK_NONE;
+    let route = ROUTE_NONE;
+    for (let index = 0; index < this.#prefixCount; index++) {
+      const node = this.#find(bytes, hostId, PATTERN, this.#prefixHashes[index]!, start, this.#prefixEnds[index]!);
+      if (node === NODE_NONE) continue;
+      for (const candidate of this.#candidates[node]!) {
+        if (candidate.rank >= bestRank) break;
+        if (!candidate.pattern!.matches(bytes, start, end) || !meets(candidate, bytes, head, client)) continue;
+        bestRank = candidate.rank;
+        route = candidate.route;
+      }
+    }
+    return route;
+  }
+
+  /** The first route of the node that the request meets the conditions of. */
+  #ask(node: number, bytes: Uint8Array, head: RequestHead, client: Readonly<IpWords>): number {
+    if (node === NODE_NONE) return ROUTE_NONE;
+    const settled = this.#settled[node]!;
+    if (settled !== ASK) return settled;
+    for (const candidate of this.#candidates[node]!) {
+      if (meets(candidate, bytes, head, client)) return candidate.route;
+    }
+    return ROUTE_NONE;
+  }
+
+  #find(bytes: Uint8Array, hostId: number, kind: number, pathHash: number, start: number, end: number): number {
+    const { mask, places } = this.#table;
     const hash = nodeHash(pathHash, hostId, kind);
     for (let place = hash & mask; ; place = (place + 1) & mask) {
       const entry = places[place * 2 + 1]!;
-      if (entry === 0) return ROUTE_NONE;
+      if (entry === 0) return NODE_NONE;
       if (places[place * 2] !== hash) continue;
       const node = entry - 1;
-      if (this.#nodeHosts[node] !== hostId || this.#nodeKinds[node] !== kind) continue;
-      const path = this.#nodePaths[node]!;
-      if (path.length === end - start && startsWith(bytes, start, path)) return this.#nodeRoutes[node]!;
+      if (this.#hostIds[node] !== hostId || this.#kinds[node] !== kind) continue;
+      if (this.#isPath(node, bytes, start, end)) return node;
     }
   }
-}
 
-function endsBackwards(bytes: Uint8Array, end: number, backwards: Uint8Array): boolean {
-  for (let index = 0; index < backwards.length; index++) {
-    if (LOWER_CASE[bytes[end - 1 - index]!] !== backwards[index]) return false;
+  #isPath(node: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const path = this.#pathBytes;
+    const from = this.#pathStarts[node]!;
+    if (this.#pathStarts[node + 1]! - from !== end - start) return false;
+    for (let at = start, index = from; at < end; at++, index++) if (bytes[at] !== path[index]) return false;
+    return true;
   }
-  return true;
 }
 
-function startsWith(bytes: Uint8Array, start: number, text: Uint8Array): boolean {
-  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text[index]) return false;
+function isUnconditional({ pattern, conditions }: Candidate): boolean {
+  return pattern === undefined && conditions.length === 0;
+}
+
+function meets({ conditions }: Candidate, bytes: Uint8Array, head: RequestHead, client: Readonly<IpWords>): boolean {
+  for (const condition of conditions) if (!condition.matches(bytes, head, client)) return false;
   return true;
 }
