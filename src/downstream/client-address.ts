@@ -3,6 +3,7 @@
  * word, IPv4 in the first word alone. Hot path: no strings, no allocation.
  */
 import { hashWord, mixHash } from '../core/hash.ts';
+import type { IpWords } from '../core/ip-address.ts';
 
 /** Most bytes that `ClientAddress.write` writes: eight groups of four digits and their colons. */
 export const ADDRESS_TEXT_MAX_BYTES = 39;
@@ -15,7 +16,7 @@ const DIGIT_ZERO = 0x30;
 const LETTER_A_LESS_TEN = 0x61 - 10;
 const UNIX_TEXT = Uint8Array.from('unix:', (character) => character.charCodeAt(0));
 
-export class ClientAddress {
+export class ClientAddress implements IpWords {
   /** 4, 6, or 0 for a unix socket. */
   family = 0;
   word0 = 0;
@@ -32,6 +33,21 @@ export class ClientAddress {
     this.word1 = events[at + 1]!;
     this.word2 = events[at + 2]!;
     this.word3 = events[at + 3]!;
+  }
+
+  copy(other: ClientAddress): void {
+    this.family = other.family;
+    this.port = other.port;
+    this.word0 = other.word0;
+    this.word1 = other.word1;
+    this.word2 = other.word2;
+    this.word3 = other.word3;
+  }
+
+  clone(): ClientAddress {
+    const clone = new ClientAddress();
+    clone.copy(this);
+    return clone;
   }
 
   /** Unsigned 32 bits of the address without its port: a client keeps its endpoint over all its connections. */

@@ -5,33 +5,43 @@ import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { NodeEngine } from '../engine/node-engine.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
-import type { ProtocolListener } from './protocol-listener.ts';
+import { Admission, type ConnectionCount } from './admission.ts';
+import type { Entrance, ProtocolListener } from './protocol-listener.ts';
+import { ProxyGate } from './proxy-gate.ts';
 
 /**
  * The front door: one listening socket in one shard, and what stands behind it. The socket belongs to the supervisor; the engine accepts from
  * a duplicate.
+ *
+ *     engine ─▶ [Admission, if connections are limited] ─▶ [ProxyGate, if they begin with a PROXY header] ─▶ ProtocolListener
  */
 export class Listener {
   readonly slot: number;
   readonly name: string;
   readonly #dispatcher: Dispatcher;
   readonly #countersAt: number;
+  readonly #count: ConnectionCount;
   #plan: ListenerPlan;
   #protocol: ProtocolListener;
+  /** Made when a plan first wants them, kept from then on: connections may be with them. */
+  #gate: ProxyGate | undefined;
+  #admission: Admission | undefined;
 
-  constructor(plan: ListenerPlan, protocol: ProtocolListener, dispatcher: Dispatcher) {
+  /** `count`: the connections of this listener over all shards. */
+  constructor(plan: ListenerPlan, protocol: ProtocolListener, dispatcher: Dispatcher, count: ConnectionCount) {
     this.slot = plan.slot;
     this.name = plan.name;
     this.#dispatcher = dispatcher;
     this.#countersAt = COUNTERS_LISTENER_OFFSET + COUNTERS_PER_LISTENER * plan.slot;
+    this.#count = count;
     this.#plan = plan;
     this.#protocol = protocol;
+    this.#arrange();
   }
 
   /** Begins to accept. The socket stays the supervisor's; where it could make none, the node engine binds its own. Returns 0 or -errno. */
   async open(socket: ListenerSocket): Promise<number> {
     const { engine } = this.#dispatcher;
-    this.#dispatcher.bindListener(this.slot, this.#protocol);
     if (socket.fd >= 0) return engine.adoptListener(this.slot, socket.fd);
     invariant(engine.kind === 'node', 'the native engine needs a socket to adopt');
     const address = parseAddress(socket.address);
@@ -44,14 +54,11 @@ export class Listener {
     return this.#plan;
   }
 
-  get protocol(): ProtocolListener {
-    return this.#protocol;
-  }
-
   /** The same protocol with a new plan. */
   apply(plan: ListenerPlan): void {
     this.#plan = plan;
     this.#protocol.apply(plan);
+    this.#arrange();
   }
 
   /** Puts another protocol behind the same socket. What came in before stays with the one that is returned. */
@@ -59,14 +66,58 @@ export class Listener {
     const before = this.#protocol;
     this.#plan = plan;
     this.#protocol = protocol;
-    this.#dispatcher.bindListener(this.slot, protocol);
+    this.#arrange();
     return before;
+  }
+
+  /** Puts before the protocol what the plan wants, and nothing else. */
+  #arrange(): void {
+    const plan = this.#plan;
+    let entrance: Entrance = this.#protocol;
+    if ((plan.proxyProtocol ?? 'off') !== 'off' && this.#gate === undefined) {
+      this.#gate = new ProxyGate(this.#dispatcher, entrance, plan);
+    } else this.#gate?.apply(plan);
+    if (this.#gate !== undefined) {
+      this.#gate.next = entrance;
+      entrance = this.#gate;
+    }
+    if (plan.connectionsMaxCount !== undefined || this.#admission !== undefined) entrance = this.#limit(entrance);
+    this.#dispatcher.bindListener(this.slot, entrance);
+  }
+
+  #limit(entrance: Entrance): Entrance {
+    const limit = this.#plan.connectionsMaxCount ?? Number.POSITIVE_INFINITY;
+    if (this.#admission === undefined) {
+      this.#admission = new Admission(this.#dispatcher, this.slot, this.#count, entrance, limit);
+      this.#admission.count(this.#protocol.connectionCount + (this.#gate?.waitingCount ?? 0));
+    }
+    const admission = this.#admission;
+    admission.next = entrance;
+    const onConnectionOver = () => admission.leave();
+    this.#protocol.onConnectionOver = onConnectionOver;
+    if (this.#gate !== undefined) this.#gate.onConnectionOver = onConnectionOver;
+    admission.apply(limit);
+    return admission;
   }
 
   /** Takes what waits in the accept queue, then closes the engine's duplicate. Idle connections end. Writes commands. */
   close(): void {
+    this.#admission?.close();
     this.#dispatcher.engine.closeListener(this.slot);
+    this.#gate?.closeAll();
     this.#protocol.closeIdle();
+  }
+
+  /** Exchanges or sessions in flight, and connections that are still before the door. */
+  get activeCount(): number {
+    return this.#protocol.activeCount + (this.#gate?.waitingCount ?? 0) + (this.#admission?.parkedCount ?? 0);
+  }
+
+  /** Cuts everything that is left. Returns how many exchanges or sessions that were. The caller flushes. */
+  cutAll(): number {
+    this.#admission?.cutAll();
+    this.#gate?.closeAll();
+    return this.#protocol.cutAll();
   }
 
   /** Accepted connections that are open, whatever they do. */

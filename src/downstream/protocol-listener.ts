@@ -1,8 +1,19 @@
 import type { ListenerPlan } from '../contract/plan.ts';
 import type { AcceptHandler } from '../engine/connection-handler.ts';
+import type { ClientAddress } from './client-address.ts';
+
+/** What takes connections: fresh from the engine, or from somebody who had them first. */
+export interface Entrance extends AcceptHandler {
+  /**
+   * Takes over a connection that somebody before has held, and binds it. `client` is who it comes from; `destination` where that client meant
+   * to connect to, if somebody has said so. Both are copied or kept: the caller gives them away. Bytes that were read are delivered by the
+   * caller.
+   */
+  adopt(id: number, client: ClientAddress, destination: ClientAddress | undefined): void;
+}
 
 /** What a corridor (l4/, l7/) puts behind a listening socket: it takes the connections, and owns all that comes of them. */
-export interface ProtocolListener extends AcceptHandler {
+export interface ProtocolListener extends Entrance {
   /**
    * A plan swap. The shard's ClusterSet already holds the new plan's clusters. New connections, and new exchanges on existing ones, use it;
    * what is in flight ends with what it began with. `plan` is of the listener's own protocol. Between rounds only.
@@ -10,6 +21,10 @@ export interface ProtocolListener extends AcceptHandler {
   apply(plan: ListenerPlan): void;
   /** Exchanges or sessions in flight. */
   readonly activeCount: number;
+  /** Connections it owns. */
+  readonly connectionCount: number;
+  /** Called once for each connection it took, when it owns that no more. Undefined unless somebody counts. */
+  onConnectionOver: (() => void) | undefined;
   /**
    * The listening socket is going away: connections without work in flight end now, the others, and those still to be accepted from
    * the queue, after their work. Writes commands: the caller flushes.

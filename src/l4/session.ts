@@ -1,9 +1,11 @@
+import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import { TunnelEnd } from '../engine/protocol.ts';
 import type { SessionCounter, SessionOutcome } from '../observe/traffic-counters.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
+import { type Announcement, type ProxyVersion, sendProxyHeader } from '../upstream/proxy-header.ts';
 import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
 
 /** Endpoints that one session tries to connect to, the first included. */
@@ -42,6 +44,8 @@ export class Session implements ConnectionHandler {
   readonly #plan: SessionPlan;
   readonly #downstream: number;
   readonly #hash: number;
+  /** What the endpoint is told about the client, if the cluster wants to know. */
+  readonly #announcement: (Announcement & { readonly version: ProxyVersion }) | undefined;
   readonly #tried = new TriedEndpoints();
   #state: 'dialing' | 'tunneling' | 'over' = 'dialing';
   /** Id of the connection to `#endpoint`, or of the last dial that failed; 0 before the first. */
@@ -51,12 +55,21 @@ export class Session implements ConnectionHandler {
   /** What to count if no other endpoint is left. */
   #failure: SessionOutcome = 'no_endpoint';
 
-  /** `hash`: of the client's address, for policies that want it. */
-  constructor(owner: SessionOwner, plan: SessionPlan, downstream: number, hash: number) {
+  /** `client` is the caller's; `destination`: where it meant to connect to, if somebody has said so. */
+  constructor(
+    owner: SessionOwner,
+    plan: SessionPlan,
+    downstream: number,
+    client: ClientAddress,
+    destination: ClientAddress | undefined,
+  ) {
     this.#owner = owner;
     this.#plan = plan;
     this.#downstream = downstream;
-    this.#hash = hash;
+    this.#hash = client.hash();
+    const { proxyProtocol = 'off' } = plan.cluster.plan;
+    if (proxyProtocol === 'off') return;
+    this.#announcement = { version: proxyProtocol, source: client.clone(), destination, downstream };
   }
 
   start(): void {
@@ -83,7 +96,10 @@ export class Session implements ConnectionHandler {
   onConnected(id: number): void {
     if (this.#state !== 'dialing') return;
     this.#state = 'tunneling';
-    this.#owner.context.dispatcher.commands.tunnel(this.#downstream, id, this.#plan.idleMs);
+    const { dispatcher } = this.#owner.context;
+    if (this.#announcement !== undefined)
+      sendProxyHeader(dispatcher, id, this.#announcement.version, this.#announcement);
+    dispatcher.commands.tunnel(this.#downstream, id, this.#plan.idleMs);
   }
 
   onConnectFailed(_id: number, _errno: number): void {

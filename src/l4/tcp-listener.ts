@@ -8,6 +8,7 @@ import { Session, type SessionOwner, type SessionPlan } from './session.ts';
 /** Takes the connections of a `protocol: tcp` listener and makes each a session. */
 export class TcpListener implements ProtocolListener, SessionOwner {
   readonly context: ListenerContext;
+  onConnectionOver: (() => void) | undefined;
   readonly #sessions = new Set<Session>();
   /** Of the connection being accepted. */
   readonly #client = new ClientAddress();
@@ -27,15 +28,28 @@ export class TcpListener implements ProtocolListener, SessionOwner {
     return this.#sessions.size;
   }
 
+  get connectionCount(): number {
+    return this.#sessions.size;
+  }
+
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {
     this.#client.read(family, port, this.context.dispatcher.engine.events, addressOffset);
-    const session = new Session(this, this.#plan, id, this.#client.hash());
+    this.#begin(id, this.#client, undefined);
+  }
+
+  adopt(id: number, client: ClientAddress, destination: ClientAddress | undefined): void {
+    this.#begin(id, client, destination);
+  }
+
+  #begin(id: number, client: ClientAddress, destination: ClientAddress | undefined): void {
+    const session = new Session(this, this.#plan, id, client, destination);
     this.#sessions.add(session);
     session.start();
   }
 
   onSessionOver(session: Session): void {
     this.#sessions.delete(session);
+    this.onConnectionOver?.();
   }
 
   closeIdle(): void {

@@ -9,7 +9,7 @@
  */
 import type { ErrorCode } from '../core/errors.ts';
 import { ERRORS } from '../core/errors.ts';
-import { ClientAddress } from '../downstream/client-address.ts';
+import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import type { Exchange } from './exchange.ts';
 import { mayBeWholeHead, parseRequestHead } from './h1/request-parser.ts';
@@ -28,7 +28,10 @@ const FIRST_REQUEST_MS = 500;
 
 export class HttpConnection implements ConnectionHandler {
   readonly id: number;
-  readonly client = new ClientAddress();
+  /** Who connected, or whom a PROXY header announced. */
+  readonly client: ClientAddress;
+  /** Where that header said the client meant to connect to. */
+  readonly destination: ClientAddress | undefined;
   readonly listener: HttpListener;
   #state: number = HEAD;
   /** Bytes of a partial head that are held, and how many there were when it was last parsed. */
@@ -39,10 +42,11 @@ export class HttpConnection implements ConnectionHandler {
   /** The round in which the deadline was last replaced: one that passed in the same round is an old one. */
   #deadlineRound = -1;
 
-  constructor(listener: HttpListener, id: number, family: number, port: number, addressOffset: number) {
+  constructor(listener: HttpListener, id: number, client: ClientAddress, destination: ClientAddress | undefined) {
     this.listener = listener;
     this.id = id;
-    this.client.read(family, port, listener.dispatcher.engine.events, addressOffset);
+    this.client = client;
+    this.destination = destination;
   }
 
   open(): void {

@@ -1,6 +1,7 @@
 import type { HttpListenerPlan, ListenerPlan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
+import { ClientAddress } from '../downstream/client-address.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
@@ -27,6 +28,7 @@ export class HttpListener implements ProtocolListener {
   requestHead: RequestHead;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
+  onConnectionOver: (() => void) | undefined;
   /** No more connections come, and those that become idle are closed. */
   isEnding = false;
   readonly #connections = new Set<HttpConnection>();
@@ -54,6 +56,10 @@ export class HttpListener implements ProtocolListener {
     return this.#activeCount;
   }
 
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
   /** Monotonic milliseconds, read once per round. */
   get nowMs(): number {
     if (this.#clockRound !== this.dispatcher.round) {
@@ -64,7 +70,13 @@ export class HttpListener implements ProtocolListener {
   }
 
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {
-    const connection = new HttpConnection(this, id, family, port, addressOffset);
+    const client = new ClientAddress();
+    client.read(family, port, this.dispatcher.engine.events, addressOffset);
+    this.adopt(id, client, undefined);
+  }
+
+  adopt(id: number, client: ClientAddress, destination: ClientAddress | undefined): void {
+    const connection = new HttpConnection(this, id, client, destination);
     this.#connections.add(connection);
     this.dispatcher.bind(id, connection);
     connection.open();
@@ -83,7 +95,7 @@ export class HttpListener implements ProtocolListener {
 
   /** The connection has been closed, or is gone. */
   forget(connection: HttpConnection): void {
-    this.#connections.delete(connection);
+    if (this.#connections.delete(connection)) this.onConnectionOver?.();
   }
 
   takeExchange(): Exchange {

@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
+import type { Board } from '../contract/board.ts';
 import type { ListenerSocket, ShardSnapshot } from '../contract/messages.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import type { ConnectionCount } from '../downstream/admission.ts';
 import { Listener } from '../downstream/listener.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
@@ -9,17 +11,22 @@ import type { ListenerContext } from '../upstream/listener-context.ts';
 /** What stands behind the sockets: a parameter, so that a test can put its own there. */
 export type MakeProtocolListener = (context: ListenerContext, plan: ListenerPlan) => ProtocolListener;
 
+/** What is still at work, though nothing new comes to it. */
+type Leaving = Pick<ProtocolListener, 'activeCount' | 'cutAll'>;
+
 /** The listeners of a shard, and those that a plan removed but whose work goes on. All methods write commands: the caller flushes. */
 export class ListenerSet {
   readonly #context: ListenerContext;
   readonly #make: MakeProtocolListener;
   readonly #open = new Map<number, Listener>();
-  #leaving: ProtocolListener[] = [];
+  readonly #board: Board;
+  #leaving: Leaving[] = [];
   /** Every slot there ever was: connections outlive their listener. */
   readonly #slots = new Set<number>();
 
-  constructor(context: ListenerContext, make: MakeProtocolListener) {
+  constructor(context: ListenerContext, make: MakeProtocolListener, board: Board) {
     this.#context = context;
+    this.#board = board;
     this.#make = make;
   }
 
@@ -32,7 +39,7 @@ export class ListenerSet {
       if (next === undefined) this.#close(listener);
       else this.#update(listener, next);
     }
-    this.#leaving = this.#leaving.filter((protocol) => protocol.activeCount > 0);
+    this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
     return plan.listeners.filter(({ slot }) => !this.#open.has(slot)).map((listener) => this.#add(listener));
   }
 
@@ -42,12 +49,12 @@ export class ListenerSet {
 
   /** Returns how many exchanges and sessions that were. */
   cutAll(): number {
-    return this.#protocols.reduce((count, protocol) => count + protocol.cutAll(), 0);
+    return this.#working.reduce((count, work) => count + work.cutAll(), 0);
   }
 
   /** Exchanges and sessions in flight. */
   get activeCount(): number {
-    return this.#protocols.reduce((count, protocol) => count + protocol.activeCount, 0);
+    return this.#working.reduce((count, { activeCount }) => count + activeCount, 0);
   }
 
   /** Accepted connections that are open. */
@@ -66,15 +73,29 @@ export class ListenerSet {
     });
   }
 
-  get #protocols(): readonly ProtocolListener[] {
-    return [...Array.from(this.#open.values(), ({ protocol }) => protocol), ...this.#leaving];
+  get #working(): readonly Leaving[] {
+    return [...this.#open.values(), ...this.#leaving];
   }
 
   #add(plan: ListenerPlan): Listener {
-    const listener = new Listener(plan, this.#make(this.#context, plan), this.#context.dispatcher);
+    const protocol = this.#make(this.#context, plan);
+    const listener = new Listener(plan, protocol, this.#context.dispatcher, this.#countOf(plan.slot));
     this.#open.set(plan.slot, listener);
     this.#slots.add(plan.slot);
     return listener;
+  }
+
+  /** The connections of a listener over all shards. */
+  #countOf(slot: number): ConnectionCount {
+    const board = this.#board;
+    const { shard } = this.#context;
+    return {
+      get current() {
+        return board.listenerConnections(slot);
+      },
+      enter: () => board.enterListener(shard, slot),
+      leave: () => board.leaveListener(shard, slot),
+    };
   }
 
   #update(listener: Listener, plan: ListenerPlan): void {
@@ -90,7 +111,7 @@ export class ListenerSet {
   #close(listener: Listener): void {
     listener.close();
     this.#open.delete(listener.slot);
-    this.#leaving.push(listener.protocol);
+    this.#leaving.push(listener);
   }
 }
 

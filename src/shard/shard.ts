@@ -64,7 +64,7 @@ export class Shard {
       shard: start.index,
       draining: false,
     };
-    this.#listeners = new ListenerSet(this.#context, makeProtocolListener);
+    this.#listeners = new ListenerSet(this.#context, makeProtocolListener, this.#board);
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
       onClosed = resolve;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ListenerPlan } from '../../../src/contract/plan.ts';
+import type { ClientAddress } from '../../../src/downstream/client-address.ts';
 import { Listener } from '../../../src/downstream/listener.ts';
 import type { ProtocolListener } from '../../../src/downstream/protocol-listener.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../../../src/engine/protocol.ts';
@@ -8,8 +9,12 @@ import { UpstreamFixture } from '../upstream/upstream-fixture.ts';
 
 const PLAN: ListenerPlan = { slot: 3, name: 'db', address: '127.0.0.1:0', protocol: 'tcp', cluster: 0, idleMs: 1000 };
 
+const NO_COUNT = { current: 0, enter: () => 0, leave: () => {} };
+
 class Recorder implements ProtocolListener {
   readonly activeCount = 0;
+  readonly connectionCount = 0;
+  onConnectionOver: (() => void) | undefined;
   readonly calls: string[] = [];
 
   apply(plan: ListenerPlan): void {
@@ -27,12 +32,16 @@ class Recorder implements ProtocolListener {
   onAccepted(id: number, family: number, port: number): void {
     this.calls.push(`accepted ${id} ${family} ${port}`);
   }
+
+  adopt(id: number, client: ClientAddress, destination: ClientAddress | undefined): void {
+    this.calls.push(`adopt ${id} ${client.port} ${destination?.port}`);
+  }
 }
 
 async function openListener() {
   const fixture = new UpstreamFixture();
   const protocol = new Recorder();
-  const listener = new Listener(PLAN, protocol, fixture.dispatcher);
+  const listener = new Listener(PLAN, protocol, fixture.dispatcher, NO_COUNT);
   expect(await listener.open({ slot: 3, fd: 77, address: '127.0.0.1:5432' })).toBe(0);
   return { ...fixture, fixture, protocol, listener };
 }
@@ -48,7 +57,7 @@ describe('a listener', () => {
   test('says why it cannot adopt', async () => {
     const fixture = new UpstreamFixture();
     fixture.engine.adoptError = -9;
-    const listener = new Listener(PLAN, new Recorder(), fixture.dispatcher);
+    const listener = new Listener(PLAN, new Recorder(), fixture.dispatcher, NO_COUNT);
     expect(await listener.open({ slot: 3, fd: 77, address: '' })).toBe(-9);
   });
 

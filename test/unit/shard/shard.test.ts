@@ -20,6 +20,8 @@ class Corridor implements ProtocolListener {
   readonly context: ListenerContext;
   readonly calls: string[] = [];
   activeCount = 0;
+  readonly connectionCount = 0;
+  onConnectionOver: (() => void) | undefined;
 
   constructor(context: ListenerContext, plan: ListenerPlan) {
     this.context = context;
@@ -41,6 +43,8 @@ class Corridor implements ProtocolListener {
   onAccepted(id: number): void {
     this.calls.push(`accepted ${id}`);
   }
+
+  adopt(): void {}
 }
 
 let engine: FakeEngine;
