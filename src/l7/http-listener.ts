@@ -7,6 +7,7 @@ import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { ErrorResponses } from './error-response.ts';
 import { Exchange } from './exchange.ts';
+import { Forwarding } from './forwarded.ts';
 import { RequestHead } from './h1/request-head.ts';
 import { ResponseHead } from './h1/response-head.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -28,6 +29,8 @@ export class HttpListener implements ProtocolListener {
   requestHead: RequestHead;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
+  /** Of the current plan. */
+  forwarding: Forwarding;
   onConnectionOver: (() => void) | undefined;
   /** No more connections come, and those that become idle are closed. */
   isEnding = false;
@@ -43,12 +46,14 @@ export class HttpListener implements ProtocolListener {
     this.prepared = new Prepared(context.dispatcher.constants);
     this.errorResponses = new ErrorResponses(context.dispatcher.constants);
     this.plan = new HttpPlan(plan, context.clusters, context.counters);
+    this.forwarding = new Forwarding(plan, context.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
   }
 
   apply(plan: ListenerPlan): void {
     invariant(plan.protocol === 'http', 'a listener does not change its protocol');
     this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters);
+    this.forwarding = new Forwarding(plan, this.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
   }
 
@@ -60,11 +65,11 @@ export class HttpListener implements ProtocolListener {
     return this.#connections.size;
   }
 
-  /** Monotonic milliseconds, read once per round. */
+  /** Monotonic whole milliseconds, read once per round. */
   get nowMs(): number {
     if (this.#clockRound !== this.dispatcher.round) {
       this.#clockRound = this.dispatcher.round;
-      this.#clockMs = systemClock.nowMs();
+      this.#clockMs = Math.floor(systemClock.nowMs());
     }
     return this.#clockMs;
   }

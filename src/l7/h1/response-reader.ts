@@ -60,6 +60,7 @@ export class ResponseReader implements ConnectionHandler {
   /** Whether the connection may serve another exchange, as far as this response says. */
   #isReusable = false;
   #poolIdleMs = 0;
+  #isPooled = true;
   #isChunkedOut = false;
 
   constructor(exchange: Exchange) {
@@ -83,7 +84,9 @@ export class ResponseReader implements ConnectionHandler {
     this.#hasContinued = false;
     this.#isReusable = false;
     const { dispatcher } = this.#exchange.listener;
-    const pooled = endpoint.pool.take();
+    // A connection with a PROXY header belongs to one client, so that none is kept.
+    this.#isPooled = (target.cluster.plan.proxyProtocol ?? 'off') === 'off';
+    const pooled = this.#isPooled ? endpoint.pool.take() : 0;
     if (pooled === 0) return this.#dial(endpoint);
     this.#id = pooled;
     this.#isReused = true;
@@ -96,7 +99,7 @@ export class ResponseReader implements ConnectionHandler {
 
   /** Never 0, which would mean no deadline. */
   get #msUntilDue(): number {
-    return Math.max(1, Math.ceil(this.#headDueMs - this.#exchange.listener.nowMs));
+    return Math.max(1, this.#headDueMs - this.#exchange.listener.nowMs);
   }
 
   /** While the client is still sending, its own deadline runs instead. */
@@ -354,7 +357,7 @@ export class ResponseReader implements ConnectionHandler {
     const endpoint = this.#endpoint!;
     const id = this.#id;
     this.#state = COMPLETE;
-    if (this.#isReusable && at === end && exchange.isRequestComplete) {
+    if (this.#isReusable && this.#isPooled && at === end && exchange.isRequestComplete) {
       this.forget();
       endpoint.pool.put(id, this.#poolIdleMs);
     } else this.abandon();
