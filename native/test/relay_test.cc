@@ -419,8 +419,8 @@ TEST(tunnel_ends_when_idle_and_lives_while_either_direction_moves) {
   auto [client, down] = bed.Accept();
   auto [server, up] = bed.Dial();
   bed.shard.Order({command::kDeadline, up, 50, kDeadlineAbsolute, 0});
-  bed.shard.Order({command::kTunnel, down, up, 300, 0});
-  for (int i = 0; i < 20; i++) {
+  bed.shard.Order({command::kTunnel, down, up, 500, 0});
+  for (int i = 0; i < 40; i++) {
     CHECK_EQUAL(Pump(bed.shard, i % 2 == 0 ? client : server, "x", i % 2 == 0 ? server : client), "x");
     bed.shard.Settle();
   }
