@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,guards,contract,integration}/**/*.test.ts'],
+    include: ['test/{unit,guards,contract,integration,conformance}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // Processes, not threads: tests open sockets, change limits and load the addon.

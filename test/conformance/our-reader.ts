@@ -1,0 +1,114 @@
+/** Our own parsers, put together to readers of whole messages: what an endpoint with our strictness would make of some bytes. */
+import { Chunked, ChunkedDecoder } from '../../src/l7/h1/chunked-decoder.ts';
+import { BodyKind, HEADER_WORDS, type HeadFields, type HeadLimits } from '../../src/l7/h1/head-fields.ts';
+import { Method, RequestHead } from '../../src/l7/h1/request-head.ts';
+import { parseRequestHead } from '../../src/l7/h1/request-parser.ts';
+import { REQUEST_REFUSALS } from '../../src/l7/h1/request-refusals.ts';
+import { ResponseHead } from '../../src/l7/h1/response-head.ts';
+import { parseResponseHead } from '../../src/l7/h1/response-parser.ts';
+import type { Field, Message, Reading } from './message.ts';
+
+/** Wide enough for everything in the tables: what is looked at here is grammar, not size. */
+const LIMITS: HeadLimits = { headMaxBytes: 256 * 1024, headersMaxCount: 256, lineMaxBytes: 128 * 1024 };
+const CHUNKED_LIMITS = { trailersMaxBytes: 8192, trailersMaxCount: 100, dropsUnderscores: false };
+
+interface Body {
+  readonly body: string;
+  readonly trailers: readonly Field[];
+  readonly end: number;
+}
+
+/** Reads the requests in `bytes`, as if the connection had ended behind them. */
+export function readRequests(bytes: Buffer): Reading {
+  const messages: Message[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const head = new RequestHead(LIMITS.headersMaxCount);
+    const length = parseRequestHead(bytes, at, bytes.length, LIMITS, head);
+    if (length < 0) return { messages, refusal: REQUEST_REFUSALS[-length], isCut: false };
+    if (length === 0) return { messages, refusal: undefined, isCut: true };
+    const body = readBody(bytes, at + length, head);
+    if (typeof body === 'string') return stopped(messages, body);
+    messages.push({
+      method: bytes.toString('latin1', head.methodStart, head.methodEnd),
+      target: bytes.toString('latin1', head.targetStart, head.targetEnd),
+      status: 0,
+      versionMinor: head.versionMinor,
+      fields: fieldsOf(bytes, head),
+      body: body.body,
+      trailers: body.trailers,
+    });
+    at = body.end;
+  }
+  return { messages, refusal: undefined, isCut: false };
+}
+
+/** Reads the responses to `method` in `bytes`. `ended`: the connection has ended there, which is the end of a body without length. */
+export function readResponses(bytes: Buffer, method = 'GET', ended = true): Reading {
+  const messages: Message[] = [];
+  const asked = method === 'HEAD' ? Method.HEAD : Method.GET;
+  for (let at = 0; at < bytes.length; ) {
+    const head = new ResponseHead(LIMITS.headersMaxCount);
+    const length = parseResponseHead(bytes, at, bytes.length, LIMITS, head, asked);
+    if (length < 0) return { messages, refusal: 'malformed_response', isCut: false };
+    if (length === 0) return { messages, refusal: undefined, isCut: true };
+    if (head.bodyKind === BodyKind.UNTIL_CLOSE && !ended) return { messages, refusal: undefined, isCut: true };
+    const body = readBody(bytes, at + length, head);
+    if (typeof body === 'string') return stopped(messages, body);
+    const { status, versionMinor } = head;
+    const fields = fieldsOf(bytes, head);
+    messages.push({ method: '', target: '', status, versionMinor, fields, body: body.body, trailers: body.trailers });
+    at = body.end;
+  }
+  return { messages, refusal: undefined, isCut: false };
+}
+
+function stopped(messages: readonly Message[], why: 'cut' | 'malformed_body'): Reading {
+  return { messages, refusal: why === 'cut' ? undefined : why, isCut: why === 'cut' };
+}
+
+function readBody(bytes: Buffer, start: number, head: HeadFields): Body | 'cut' | 'malformed_body' {
+  if (head.bodyKind === BodyKind.CHUNKED) return readChunks(bytes, start);
+  const length = head.bodyKind === BodyKind.LENGTH ? head.contentLength : 0;
+  const end = head.bodyKind === BodyKind.UNTIL_CLOSE ? bytes.length : start + length;
+  if (end > bytes.length) return 'cut';
+  return { body: bytes.toString('latin1', start, end), trailers: [], end };
+}
+
+function readChunks(bytes: Buffer, start: number): Body | 'cut' | 'malformed_body' {
+  const decoder = new ChunkedDecoder(CHUNKED_LIMITS);
+  let body = '';
+  let trailers = '';
+  for (let at = start; ; at = decoder.consumed) {
+    switch (decoder.next(bytes, at, bytes.length)) {
+      case Chunked.DATA:
+        body += bytes.toString('latin1', decoder.dataStart, decoder.dataEnd);
+        break;
+      case Chunked.TRAILERS:
+        trailers += bytes.toString('latin1', decoder.trailersStart, decoder.trailersEnd);
+        break;
+      case Chunked.DONE:
+        return { body, trailers: readLines(trailers), end: decoder.consumed };
+      case Chunked.NEED_MORE:
+        return 'cut';
+      case Chunked.ERROR:
+        return 'malformed_body';
+    }
+  }
+}
+
+function readLines(text: string): Field[] {
+  return text
+    .split('\r\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '')];
+    });
+}
+
+function fieldsOf(bytes: Buffer, head: HeadFields): Field[] {
+  return Array.from({ length: head.headerCount }, (_, index) => {
+    const [nameStart, nameEnd, valueStart, valueEnd] = head.headers.subarray(index * HEADER_WORDS);
+    return [bytes.toString('latin1', nameStart, nameEnd), bytes.toString('latin1', valueStart, valueEnd)];
+  });
+}
