@@ -23,6 +23,6 @@ class TemporaryFolder {
   [[nodiscard]] std::string Path(const std::string& name) const { return std::string(path_) + "/" + name; }
 
  private:
-  char path_[32] = "/tmp/fourseven-test-XXXXXX";
+  char path_[32] = "/tmp/fourseven-native-XXXXXX";
   bool made_ = false;
 };
