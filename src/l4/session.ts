@@ -5,7 +5,12 @@ import type { SessionCounter, SessionOutcome } from '../observe/traffic-counters
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
-import { type Announcement, type ProxyVersion, sendProxyHeader } from '../upstream/proxy-header.ts';
+import {
+  type Announcement,
+  PROXY_HEADER_MAX_BYTES,
+  type ProxyVersion,
+  sendProxyHeader,
+} from '../upstream/proxy-header.ts';
 import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
 
 /** Endpoints that one session tries to connect to, the first included. */
@@ -97,8 +102,10 @@ export class Session implements ConnectionHandler {
     if (this.#state !== 'dialing') return;
     this.#state = 'tunneling';
     const { dispatcher } = this.#owner.context;
-    if (this.#announcement !== undefined)
+    if (this.#announcement !== undefined) {
+      dispatcher.reserveScratch(PROXY_HEADER_MAX_BYTES);
       sendProxyHeader(dispatcher, id, this.#announcement.version, this.#announcement);
+    }
     dispatcher.commands.tunnel(this.#downstream, id, this.#plan.idleMs);
   }
 

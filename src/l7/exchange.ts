@@ -10,9 +10,12 @@
  * Reused for many requests. Hot path: no allocation, no strings, no throw.
  */
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
+import type { ClientAddress } from '../downstream/client-address.ts';
 import { STATUS_ABORTED } from '../observe/traffic-counters.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import { PROXY_HEADER_MAX_BYTES, sendProxyHeader } from '../upstream/proxy-header.ts';
 import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
+import { FORWARDED_SCRATCH_BYTES } from './forwarded.ts';
 import { Method, TargetForm } from './h1/request-head.ts';
 import { RequestSender } from './h1/request-sender.ts';
 import { ResponseReader } from './h1/response-reader.ts';
@@ -24,8 +27,8 @@ import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
 /** The first attempt and two more. */
 const ATTEMPTS_MAX = 3;
 
-/** What an exchange writes on the slab's scratch besides its path: a client address, a size. */
-const SCRATCH_MARGIN_BYTES = 128;
+/** What an exchange writes on the slab's scratch besides its path: a PROXY header, what is said about the client, a size. */
+const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + 64;
 
 /** Methods that may be sent again after they were sent once (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = new Uint8Array(16);
@@ -85,7 +88,8 @@ export class Exchange {
     this.#responseStatus = 0;
     this.#closes = false;
     this.#sender.reset(connection.id, head, restStart, restEnd);
-    const refusal = this.#sender.refusal(plan.bodyMaxBytes);
+    const isRefused = (head.traits & this.listener.forwarding.refusedTraits) !== 0;
+    const refusal = isRefused ? 'malformed_request' : this.#sender.refusal(plan.bodyMaxBytes);
     if (refusal === undefined) this.#route(plan, connection);
     else this.fail(refusal);
   }
@@ -107,18 +111,25 @@ export class Exchange {
         pathEnd = offset + length;
       }
     }
-    const route = plan.router.match(engine.slab, head, pathStart, pathEnd, connection.client);
+    const client = this.listener.forwarding.clientOf(engine.slab, head, connection.client);
+    const route = plan.router.match(engine.slab, head, pathStart, pathEnd, client);
     if (route < 0) {
       this.fail('no_route');
       return;
     }
     const target = plan.targets[route]!;
     this.#target = target;
-    this.#clientHash = connection.client.hash();
-    this.#start(target, connection, pathStart, pathEnd);
+    this.#clientHash = client.hash();
+    this.#start(target, connection, client, pathStart, pathEnd);
   }
 
-  #start(target: RouteTarget, connection: HttpConnection, pathStart: number, pathEnd: number): void {
+  #start(
+    target: RouteTarget,
+    connection: HttpConnection,
+    client: ClientAddress,
+    pathStart: number,
+    pathEnd: number,
+  ): void {
     const endpoint = this.#nextEndpoint();
     if (endpoint === undefined) {
       this.fail('no_endpoint');
@@ -128,6 +139,12 @@ export class Exchange {
     if (id < 0) {
       this.fail('no_descriptors');
       return;
+    }
+    const { proxyProtocol = 'off' } = target.cluster.plan;
+    if (proxyProtocol !== 'off') {
+      // Waits in the connection until that is made, and is sent first, whichever endpoint it is made to.
+      const ends = { source: client, destination: connection.destination, downstream: connection.id };
+      sendProxyHeader(this.listener.dispatcher, id, proxyProtocol, ends);
     }
     this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
   }

@@ -6,10 +6,6 @@ import type { Constant, Constants } from '../engine/constants.ts';
 export class Prepared {
   readonly versionAndLineEnd: Constant;
   readonly version: Constant;
-  readonly forwardedFor: Constant;
-  /** Ends X-Forwarded-For, and says which scheme the client spoke. */
-  readonly forwardedProtoHttp: Constant;
-  readonly forwardedHost: Constant;
   readonly lineEnd: Constant;
   readonly connectionClose: Constant;
   readonly connectionKeepAlive: Constant;
@@ -23,9 +19,6 @@ export class Prepared {
     this.#constants = constants;
     this.versionAndLineEnd = constants.intern(' HTTP/1.1\r\n');
     this.version = constants.intern('HTTP/1.1 ');
-    this.forwardedFor = constants.intern('X-Forwarded-For: ');
-    this.forwardedProtoHttp = constants.intern('\r\nX-Forwarded-Proto: http\r\n');
-    this.forwardedHost = constants.intern('X-Forwarded-Host: ');
     this.lineEnd = constants.intern('\r\n');
     this.connectionClose = constants.intern('Connection: close\r\n');
     this.connectionKeepAlive = constants.intern('Connection: keep-alive\r\n');

@@ -44,11 +44,10 @@ const SPACE = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Sends the header as the first bytes of the connection `id`. No SEND may be open. */
+/** Sends the header as the first bytes of the connection `id`. No SEND may be open; the scratch must have room for PROXY_HEADER_MAX_BYTES. */
 export function sendProxyHeader(dispatcher: Dispatcher, id: number, version: ProxyVersion, ends: Announcement): void {
   const { commands, engine, scratch } = dispatcher;
   const destination = ends.destination ?? addressOf(engine.localAddress(ends.downstream));
-  dispatcher.reserveScratch(PROXY_HEADER_MAX_BYTES);
   const offset = scratch.take(PROXY_HEADER_MAX_BYTES);
   commands.send(id, 0, 0, offset, writeProxyHeader(scratch.bytes, offset, version, ends.source, destination));
 }

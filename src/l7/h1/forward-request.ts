@@ -2,40 +2,38 @@
  * Writes a request head for the endpoint: the client's own bytes where they may stay, ours where they must not. Hot path: no allocation.
  *
  * What was routed is what is forwarded: the target in origin form with the path as it was matched, HTTP/1.1, the client's fields less those
- * about its connection and what it claims about itself, then X-Forwarded-For, -Proto and -Host.
+ * about its connection and what it claims about itself, then what we say about it (see `Forwarding`).
  */
 import type { ClientAddress } from '../../downstream/client-address.ts';
-import { ADDRESS_TEXT_MAX_BYTES } from '../../downstream/client-address.ts';
 import type { CommandWriter } from '../../engine/command-writer.ts';
 import type { Scratch } from '../../engine/scratch.ts';
+import type { Forwarding } from '../forwarded.ts';
 import type { Prepared } from '../prepared.ts';
 import { forwardFields } from './forward-fields.ts';
 import { BodyKind, HEADER_WORDS, VALUE_END, VALUE_START } from './head-fields.ts';
-import { TRAIT_CLAIM, TRAIT_HOP_BY_HOP, TRAIT_UNDERSCORE } from './header-names.ts';
 import { type RequestHead, TargetForm } from './request-head.ts';
 
-/** What stays here: the connection's own, claims about the client, and names that an application could take for others. */
-const NOT_FORWARDED = TRAIT_HOP_BY_HOP | TRAIT_CLAIM | TRAIT_UNDERSCORE;
-
-/** Adds the ranges of the whole head to the open SEND. The path is `bytes[pathStart, pathEnd)`, on the slab. */
+/** Adds the ranges of the whole head to the open SEND. The path is `bytes[pathStart, pathEnd)`, on the slab; `peer` is who connected. */
 export function forwardRequestHead(
   commands: CommandWriter,
   scratch: Scratch,
   prepared: Prepared,
   head: RequestHead,
-  client: ClientAddress,
+  forwarding: Forwarding,
+  peer: ClientAddress,
   pathStart: number,
   pathEnd: number,
   endpointKey: string,
 ): void {
   const bytes = scratch.bytes;
   forwardRequestLine(commands, prepared, head, pathStart, pathEnd);
-  forwardFields(commands, bytes, head, NOT_FORWARDED);
+  const dropped = forwarding.droppedTraits(bytes, head, peer);
+  forwardFields(commands, bytes, head, dropped);
   if (head.hostIndex < 0) {
     const line = prepared.hostLine(endpointKey);
     commands.range(line.offset, line.length);
   }
-  forwardClient(commands, scratch, prepared, head, client);
+  forwarding.write(commands, scratch, head, peer, dropped);
   if (head.bodyKind === BodyKind.CHUNKED) {
     commands.range(prepared.transferEncodingChunked.offset, prepared.transferEncodingChunked.length);
   }
@@ -60,27 +58,6 @@ function forwardRequestLine(
   commands.range(pathStart, pathEnd - pathStart);
   commands.range(head.queryStart, head.queryEnd - head.queryStart);
   commands.range(prepared.versionAndLineEnd.offset, prepared.versionAndLineEnd.length);
-}
-
-/** Who asked, for which host, over what: what the client itself says about that has been left out. */
-function forwardClient(
-  commands: CommandWriter,
-  scratch: Scratch,
-  prepared: Prepared,
-  head: RequestHead,
-  client: ClientAddress,
-): void {
-  commands.range(prepared.forwardedFor.offset, prepared.forwardedFor.length);
-  const offset = scratch.take(ADDRESS_TEXT_MAX_BYTES);
-  commands.range(offset, client.write(scratch.bytes, offset));
-  commands.range(prepared.forwardedProtoHttp.offset, prepared.forwardedProtoHttp.length);
-  if (head.hostIndex < 0) return;
-  const word = head.hostIndex * HEADER_WORDS;
-  const start = head.headers[word + VALUE_START]!;
-  const end = head.headers[word + VALUE_END]!;
-  commands.range(prepared.forwardedHost.offset, prepared.forwardedHost.length);
-  commands.range(start, end - start);
-  commands.range(prepared.lineEnd.offset, prepared.lineEnd.length);
 }
 
 /** Says again, for the next connection, what Upgrade said on this one (RFC 9110 section 7.8). */

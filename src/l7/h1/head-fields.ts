@@ -4,7 +4,14 @@
  * Hot path: one pass, no allocation, no strings, no throw, no call per byte. Offsets are absolute on the slab.
  */
 import { CHARACTERS, COLON, CR, LF, SPACE, TAB, TOKEN, UNDERSCORE, VALUE } from './characters.ts';
-import { findHeader, HEADER_INDEXED_MAX, HEADER_TRAITS, HEADER_UNKNOWN, Header } from './header-names.ts';
+import {
+  findHeader,
+  findUnderscored,
+  HEADER_INDEXED_MAX,
+  HEADER_TRAITS,
+  HEADER_UNKNOWN,
+  Header,
+} from './header-names.ts';
 
 /** Words of one field in `headers`: nameStart, nameEnd, valueStart, valueEnd (white space trimmed), id of the name. The line ends two
  *  bytes after the white space that follows the value; the next field, or the empty line, begins there. */
@@ -140,7 +147,8 @@ export function scanFields(bytes: Uint8Array, from: number, end: number, limits:
     if (++at - lineStart > lineMaxBytes) return SCAN_TOO_LONG;
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--;
 
-    const id = (seen & UNDERSCORE) !== 0 ? Header.UNDERSCORED : findHeader(bytes, lineStart, nameEnd);
+    const id =
+      (seen & UNDERSCORE) !== 0 ? findUnderscored(bytes, lineStart, nameEnd) : findHeader(bytes, lineStart, nameEnd);
     if (id !== HEADER_UNKNOWN) {
       traits |= HEADER_TRAITS[id]!;
       if (id <= HEADER_INDEXED_MAX) noteIndex(head, id, word / HEADER_WORDS);

@@ -14,6 +14,12 @@ export const TRAIT_NOT_IN_TRAILERS = 4;
 export const TRAIT_CLAIM = 8;
 /** Has a `_` in it. So that `HeadFields.traits` tells whether any name has. */
 export const TRAIT_UNDERSCORE = 16;
+/** Our own X-Forwarded-For, Forwarded or X-Request-Id may take its place. */
+export const TRAIT_FORWARDED_FOR = 32;
+export const TRAIT_FORWARDED = 64;
+export const TRAIT_REQUEST_ID = 128;
+/** Would be a name of this table if its `_` were `-`. Never forwarded to an endpoint. */
+export const TRAIT_LOOKALIKE = 256;
 
 const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
@@ -73,6 +79,9 @@ export const Header = {
   X_FORWARDED_OTHER: 46,
   /** A name with `_` in it: an application that turns `-` into `_` could take it for another (CGI does). */
   UNDERSCORED: 47,
+  X_REQUEST_ID: 48,
+  /** A name with `_` in it that would be known if that were `-`. */
+  LOOKALIKE: 49,
 } as const;
 
 export const HEADER_INDEXED_MAX = Header.KEEP_ALIVE;
@@ -95,8 +104,8 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
   [Header.PROXY, 'proxy', HOP],
   // Belongs to an upgrade to h2c, which is never forwarded.
   [Header.HTTP2_SETTINGS, 'http2-settings', HOP],
-  [Header.FORWARDED, 'forwarded', CLAIM],
-  [Header.X_FORWARDED_FOR, 'x-forwarded-for', CLAIM],
+  [Header.FORWARDED, 'forwarded', CLAIM | TRAIT_FORWARDED],
+  [Header.X_FORWARDED_FOR, 'x-forwarded-for', CLAIM | TRAIT_FORWARDED_FOR],
   [Header.X_FORWARDED_PROTO, 'x-forwarded-proto', CLAIM],
   [Header.X_FORWARDED_HOST, 'x-forwarded-host', CLAIM],
   [Header.X_REAL_IP, 'x-real-ip', CLAIM],
@@ -126,12 +135,14 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
   [Header.SERVER, 'server', 0],
   [Header.USER_AGENT, 'user-agent', 0],
   [Header.REFERER, 'referer', 0],
+  [Header.X_REQUEST_ID, 'x-request-id', TRAIT_PROTECTED | TRAIT_REQUEST_ID],
 ];
 
 /** Traits by id. */
-export const HEADER_TRAITS = new Uint8Array(48);
+export const HEADER_TRAITS = new Uint16Array(50);
 HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
 HEADER_TRAITS[Header.UNDERSCORED] = TRAIT_UNDERSCORE;
+HEADER_TRAITS[Header.LOOKALIKE] = TRAIT_UNDERSCORE | TRAIT_LOOKALIKE;
 
 const X_FORWARDED = asciiBytes('x-forwarded-');
 
@@ -165,6 +176,24 @@ export function findHeader(bytes: Uint8Array, start: number, end: number): numbe
     bytes[start + 1] === 0x2d &&
     equalsLowerCased(bytes, start, start + X_FORWARDED.length, X_FORWARDED);
   return isForwarded ? Header.X_FORWARDED_OTHER : HEADER_UNKNOWN;
+}
+
+/** Longer than any name in the table. */
+const dashed = new Uint8Array(64);
+const UNDERSCORE = 0x5f;
+const DASH = 0x2d;
+
+/** The id of a name with `_` in it: an application that reads `_` as `-` must not see a known field that we did not see. */
+export function findUnderscored(bytes: Uint8Array, start: number, end: number): number {
+  const length = Math.min(end - start, dashed.length);
+  for (let index = 0; index < length; index++) {
+    const byte = bytes[start + index]!;
+    dashed[index] = byte === UNDERSCORE ? DASH : byte;
+  }
+  const id = findHeader(dashed, 0, length);
+  // Cut to what fits, only a family of names can still be told.
+  const isKnown = length === end - start ? id !== HEADER_UNKNOWN : id === Header.X_FORWARDED_OTHER;
+  return isKnown ? Header.LOOKALIKE : Header.UNDERSCORED;
 }
 
 /** All known names with their ids, for tests and for tables of our own. */
