@@ -15,6 +15,8 @@ namespace {
 // Rounds of one turn, before libuv gets its turn again; and after how much time no further one begins.
 constexpr int kRoundsMax = 16;
 constexpr int64_t kTurnMaxMs = 10;
+// What all flows together may move in one round: a millisecond or two, however many stream.
+constexpr uint64_t kRoundRelayMaxBytes = 8 * 1024 * 1024;
 // Readiness reports taken per round.
 constexpr int kPollMax = 256;
 // One event of the ring is kept free for each report a single connection can add beyond its first.
@@ -82,6 +84,7 @@ bool Engine::Round() {
   collecting_ = true;
   event_count_ = 0;
   receive_offset_ = 0;
+  relay_budget_ = kRoundRelayMaxBytes;
   const size_t taken = std::min<size_t>(waiting_events_.size(), kEventsMax - kEventsReserve);
   for (size_t i = 0; i < taken; i++) {
     std::memcpy(door_.events + event_count_++ * kEventWords, waiting_events_[i].data(), sizeof waiting_events_[i]);

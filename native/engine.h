@@ -197,6 +197,7 @@ class Engine {
   bool collecting_ = false;
   uint32_t event_count_ = 0;
   uint32_t receive_offset_ = 0;
+  uint64_t relay_budget_ = 0;
   std::vector<std::array<int32_t, kEventWords>> waiting_events_;
 
   std::vector<uint32_t> ready_;

@@ -72,14 +72,15 @@ void Engine::RelayStep(Connection& source) {
     return;
   }
   uint64_t moved = 0;
-  while (moved < kRelayMaxBytes) {
+  const uint64_t share = std::min(kRelayMaxBytes, relay_budget_);
+  while (moved < share) {
     if (source.held != nullptr && source.pipe.size == 0 && !RelayHeld(source, sink)) return;
     if (source.flow == Flow::kRelay && source.remaining == 0 && source.pipe.size == 0) {
       FinishRelay(source);
       return;
     }
     if (!source.readable && source.pipe.size == 0) return;
-    const uint64_t budget = source.flow == Flow::kRelay ? source.remaining : kRelayMaxBytes;
+    const uint64_t budget = source.flow == Flow::kRelay ? source.remaining : share;
     // What goes to a half-closed sink is dropped, which needs no pipe.
     const bool streams = !sink.half_closed && (source.pipe.valid() || source.full_reads >= kFullReadsToSplice);
     const Step step = streams ? SpliceStep(source, sink, budget, moved) : CopyStep(source, sink, budget, moved);
@@ -222,6 +223,7 @@ Engine::Step Engine::DrainPipe(Connection& source, Connection& sink) {
 }
 
 void Engine::CountRelayed(Connection& source, uint64_t bytes) {
+  relay_budget_ -= std::min(relay_budget_, bytes);
   if (source.flow == Flow::kRelay) {
     source.remaining -= bytes;
   } else if (source.flow == Flow::kTunnel) {
