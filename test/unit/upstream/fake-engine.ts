@@ -36,6 +36,7 @@ export class FakeEngine implements Engine {
   readonly redialed: { id: number; handle: number }[] = [];
   readonly adopted: { listener: number; fd: number }[] = [];
   readonly closedListeners: number[] = [];
+  readonly pausedListeners = new Set<number>();
   /** What the next dials and redials return instead of beginning; empty: they begin. */
   dialErrors: number[] = [];
   adoptError = 0;
@@ -73,9 +74,13 @@ export class FakeEngine implements Engine {
     return 0;
   }
 
-  pauseListener(): void {}
+  pauseListener(listener: number): void {
+    this.pausedListeners.add(listener);
+  }
 
-  resumeListener(): void {}
+  resumeListener(listener: number): void {
+    this.pausedListeners.delete(listener);
+  }
 
   closeListener(listener: number): void {
     this.closedListeners.push(listener);
