@@ -19,6 +19,8 @@ constexpr int64_t kTurnMaxMs = 10;
 constexpr uint64_t kRoundRelayMaxBytes = 8 * 1024 * 1024;
 // Readiness reports taken per round.
 constexpr int kPollMax = 256;
+// Reads of kReceiveMaxBytes that one lingering connection gets per round.
+constexpr int kDiscardReadsMax = 8;
 // One event of the ring is kept free for each report a single connection can add beyond its first.
 constexpr uint32_t kEventsReserve = 8;
 // Listeners are told apart from connections in epoll's data by this bit.
@@ -416,7 +418,7 @@ void Engine::ReceiveData(Connection& connection) {
 }
 
 void Engine::DiscardInput(Connection& connection) {
-  for (;;) {
+  for (int reads = 0; reads < kDiscardReadsMax; reads++) {
     const ssize_t count = Receive(connection.fd.get(), door_.slab + receive_offset_, kReceiveMaxBytes);
     if (count == -EAGAIN) {
       connection.readable = false;
@@ -428,6 +430,7 @@ void Engine::DiscardInput(Connection& connection) {
       return;
     }
   }
+  QueueReady(connection);
 }
 
 void Engine::CountReceived(Connection& connection, size_t bytes) {

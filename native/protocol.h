@@ -64,7 +64,7 @@ constexpr int32_t kDeadlineAbsolute = 0;
 constexpr int32_t kDeadlineIdle = 1;
 constexpr int32_t kDeadlineTickMs = 20;
 constexpr int32_t kFlushMaxMs = 30000;
-constexpr uint32_t kLingerMaxBytes = 256 * 1024;
+constexpr uint32_t kLingerMaxBytes = 8 * 1024 * 1024;
 
 namespace counter {
 constexpr uint32_t kConnectionsOpen = 0;

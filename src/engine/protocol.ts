@@ -124,7 +124,7 @@ export const DEADLINE_TICK_MS = 20;
 /** Longest wait for pending bytes of a connection that was closed. */
 export const FLUSH_MAX_MS = 30_000;
 /** Most bytes discarded from a lingering connection. */
-export const LINGER_MAX_BYTES = 256 * 1024;
+export const LINGER_MAX_BYTES = 8 * 1024 * 1024;
 
 /** Indexes of `Engine.counters`, which the engine alone writes. */
 export const Counter = {
