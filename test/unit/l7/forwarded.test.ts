@@ -29,8 +29,8 @@ function address(text: string): ClientAddress {
 }
 
 function forwarding(options: Options = {}, trusted: readonly string[] = TRUSTED): Forwarding {
-  const plan = { ...options, trustedProxies: trusted.map((text) => parseCidr(text) as Cidr) } as HttpListenerPlan;
-  return new Forwarding(plan, dispatcher.constants);
+  const plan = { ...options, trustedProxies: trusted.map((text) => parseCidr(text) as Cidr) };
+  return new Forwarding(plan as unknown as HttpListenerPlan, dispatcher.constants);
 }
 
 function parse(lines: readonly string[], version = '1.1'): RequestHead {
