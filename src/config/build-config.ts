@@ -1,16 +1,10 @@
 import type { z } from 'zod';
-import type {
-  ClusterConfig,
-  Config,
-  HttpListenerConfig,
-  ListenerConfig,
-  RouteConfig,
-  TcpListenerConfig,
-} from './config.ts';
-import { ENDPOINT_WEIGHT, ROUTE_TIMEOUT_MS } from './defaults.ts';
+import { buildRoute, catchAllRoute } from './build-route.ts';
+import type { ClusterConfig, Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
+import { ENDPOINT_WEIGHT } from './defaults.ts';
 import type { configSchema } from './schema.ts';
 import type { clusterSchema } from './schema-cluster.ts';
-import type { httpListenerSchema, listenerSchema, routeSchema, tcpListenerSchema } from './schema-listener.ts';
+import type { httpListenerSchema, listenerSchema, tcpListenerSchema } from './schema-listener.ts';
 
 type Parsed<Schema extends z.ZodType> = z.output<Schema>;
 
@@ -50,7 +44,8 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     name,
     address,
     protocol: 'http',
-    routes: listener.routes?.map(buildRoute) ?? [catchAll(listener.cluster!)],
+    routes: listener.routes?.map(buildRoute) ?? [catchAllRoute(listener.cluster!)],
+    paths: listener.paths,
     timeouts: { headMs: timeouts.head, bodyMs: timeouts.body, idleMs: timeouts.idle },
     limits: {
       headMaxBytes: limits.head,
@@ -65,20 +60,6 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     requestId: listener.requestId,
     via: listener.via === false || listener.via === 'off' ? undefined : listener.via,
     underscores: listener.underscores,
-  };
-}
-
-function catchAll(cluster: string): RouteConfig {
-  return { name: 'default', match: {}, cluster, timeoutMs: ROUTE_TIMEOUT_MS.usual };
-}
-
-function buildRoute(route: Parsed<typeof routeSchema>, index: number): RouteConfig {
-  const { hosts, path } = route.match;
-  return {
-    name: route.name ?? `routes[${index}]`,
-    match: { hosts: hosts && [...new Set(hosts)], path },
-    cluster: route.cluster,
-    timeoutMs: route.timeout,
   };
 }
 

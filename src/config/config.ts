@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { EndpointAddress, SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
+import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
 
@@ -47,6 +48,8 @@ export interface HttpListenerConfig extends ClientOptions {
   readonly protocol: 'http';
   /** At least one; `cluster: NAME` has become one route that matches everything. */
   readonly routes: readonly RouteConfig[];
+  /** How paths are brought into normal form. */
+  readonly paths: { readonly encodedSlashes: 'reject' | 'keep'; readonly mergeSlashes: boolean };
   readonly timeouts: { readonly headMs: number; readonly bodyMs: number; readonly idleMs: number };
   readonly limits: {
     readonly headMaxBytes: number;
@@ -63,20 +66,6 @@ export interface HttpListenerConfig extends ClientOptions {
   /** Undefined: none. */
   readonly via: string | undefined;
   readonly underscores: 'drop' | 'allow' | 'reject';
-}
-
-export interface RouteConfig {
-  /** As written, or its place (`routes[0]`), or `default` for the route that `cluster: NAME` has become. Unique in its listener. */
-  readonly name: string;
-  /** Absent parts match everything. */
-  readonly match: {
-    /** Lower case, each once: `a.b` or `*.a.b` (one or more labels before `.a.b`). */
-    readonly hosts?: readonly string[] | undefined;
-    /** In normal form: `/a` exact; `/a/*` this path and everything below. */
-    readonly path?: string | undefined;
-  };
-  readonly cluster: string;
-  readonly timeoutMs: number;
 }
 
 export type PolicyConfig = (typeof POLICIES)[number];

@@ -22,7 +22,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...listeners.flatMap(checkTarget),
     ...listeners.flatMap(checkProxyProtocol),
     ...checkReferences(listeners, sketch.clusters),
-    ...listeners.flatMap((listener) => checkRoutes(listener.routes)),
+    ...listeners.flatMap(checkRoutes),
     ...checkListenerAddresses(listeners),
     ...checkAdmin(sketch),
     ...clusters.flatMap(checkEndpoints),
@@ -83,12 +83,11 @@ function checkReferences(
   const names = new Set(clusters.map((cluster) => cluster.name));
   const used = new Set<string>();
   const findings: Finding[] = [];
-  for (const { path, cluster } of listeners.flatMap((listener) => [listener, ...listener.routes])) {
-    if (cluster === undefined) continue;
-    used.add(cluster);
-    if (names.has(cluster)) continue;
-    const close = findings.length < SUGGESTIONS_MAX_COUNT ? nearest(cluster, names) : undefined;
-    findings.push(unknownCluster([...path, 'cluster'], cluster, close, clusters));
+  for (const { name, path } of listeners.flatMap(clustersOf)) {
+    used.add(name);
+    if (names.has(name)) continue;
+    const close = findings.length < SUGGESTIONS_MAX_COUNT ? nearest(name, names) : undefined;
+    findings.push(unknownCluster(path, name, close, clusters));
   }
   for (const { name, path } of clusters) {
     if (used.has(name)) continue;
@@ -98,6 +97,12 @@ function checkReferences(
     });
   }
   return findings;
+}
+
+/** Every cluster that a listener names, with its place. */
+function clustersOf({ cluster, path, routes }: ListenerSketch): { name: string; path: Path }[] {
+  const own = cluster === undefined ? [] : [{ name: cluster, path: [...path, 'cluster'] }];
+  return [...own, ...routes.flatMap((route) => route.clusters)];
 }
 
 function unknownCluster(

@@ -56,6 +56,15 @@ export const CONNECTIONS_MAX_COUNT = { min: 1, max: 1_000_000 } as const;
 /** Until the head of the response, retries included; as nginx and AWS ALB. Envoy's 15 s surprises people. */
 export const ROUTE_TIMEOUT_MS: Range = { usual: 60 * SECOND_MS, min: 1, max: 24 * HOUR_MS };
 
+/** Shares are relative to one another; up to a million, as the Gateway API has them. 0: none for now. */
+export const CLUSTER_WEIGHT = { min: 0, max: 1_000_000 } as const;
+export const PORT = { min: 1, max: 65_535 } as const;
+/** Final statuses: an interim one would leave the client waiting. */
+export const RESPOND_STATUS: Range = { usual: 200, min: 200, max: 599 };
+/** Enough for a page that says sorry: whatever is larger belongs on an endpoint. */
+export const RESPOND_BODY_MAX_LENGTH = 65_536;
+export const RESPOND_CONTENT_TYPE = 'text/plain; charset=utf-8';
+
 // A cluster.
 
 /** Two random choices and the one with less in flight: close to ideal, and no endpoint is ever mobbed (Mitzenmacher 2001). */

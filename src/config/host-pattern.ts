@@ -5,6 +5,7 @@ import type { Reading } from './reading.ts';
 
 /** RFC 1035 section 2.3.4. */
 const HOST_MAX_LENGTH = 253;
+const PORT_MAX = 65_535;
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 
 /**
@@ -49,4 +50,24 @@ function remedyForName(name: string, host: string): string {
   const ascii = /[^\u0000-\u007f]/.test(name) ? domainToASCII(name) : '';
   if (ascii !== '') return `write ${host.slice(0, host.length - name.length)}${ascii}, as clients send it`;
   return 'write labels of letters, digits, - and _ joined by dots, as in api.example.com or *.example.com';
+}
+
+/** Reads a host to send requests or clients to: `name` or `[v6]`. As written, in lower case. */
+export function readHostName(text: string): Reading<string> {
+  const reading = readHostPattern(text);
+  if ('cause' in reading || !reading.value.startsWith('*')) return reading;
+  return { cause: `${quote(text)} has a *`, remedy: 'write one host' };
+}
+
+/** As `readHostName`, with a port where one is wanted: what stands in Host. */
+export function readAuthority(text: string): Reading<string> {
+  const [, host = text, port] = /^(.*?):([0-9]{1,5})$/s.exec(text) ?? [];
+  if (port === undefined || isIP(text) === 6) return readHostName(text);
+  const reading = readHostName(host);
+  if ('cause' in reading) return reading;
+  if (Number(port) >= 1 && Number(port) <= PORT_MAX) return { value: `${reading.value}:${Number(port)}` };
+  return {
+    cause: `${quote(text)} has no port from 1 to ${PORT_MAX}`,
+    remedy: `write ${reading.value}, or another port`,
+  };
 }

@@ -7,7 +7,7 @@ import { configSchema } from './schema.ts';
 import { httpClientOptions } from './schema-clients.ts';
 import { listenerSchema } from './schema-listener.ts';
 import { splitFault } from './schema-values.ts';
-import { asMapping } from './sketch.ts';
+import { asMapping } from './sketch-values.ts';
 
 type Issue = z.core.$ZodIssue;
 type Parsed = z.output<typeof configSchema>;
@@ -15,6 +15,7 @@ type Parsed = z.output<typeof configSchema>;
 /** What a tcp listener cannot have, relative to the listener: not unknown, but misplaced. */
 const HTTP_ONLY: ReadonlySet<string> = new Set([
   'routes',
+  'paths',
   ...['head', 'headers', 'line', 'body'].map((limit) => `limits.${limit}`),
   'timeouts.head',
   'timeouts.body',

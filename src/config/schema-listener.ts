@@ -1,40 +1,27 @@
 import { z } from 'zod';
 import { readListenAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
-import { readHostPattern } from './host-pattern.ts';
-import { readPathPattern } from './path-pattern.ts';
 import { connectionsMax, httpClientOptions, listenerProxyProtocol, trustedProxies } from './schema-clients.ts';
-import { duration, name, optionalSize, readText, size, wholeNumber } from './schema-values.ts';
+import { routeSchema } from './schema-route.ts';
+import { duration, onOff, optionalSize, readText, size, wholeNumber } from './schema-values.ts';
 
 const address = readText(readListenAddress).describe(
   'Where to accept: host:port, [v6]:port or unix:/path. Port 0 lets the kernel choose.',
 );
 const clusterName = z.string();
 
-const match = z
+const paths = z
   .strictObject({
-    hosts: z
-      .array(readText(readHostPattern))
-      .min(1)
-      .optional()
+    encodedSlashes: z
+      .enum(['reject', 'keep'])
+      .prefault('reject')
       .describe(
-        'Any of these hosts: `a.b`, or `*.a.b` for one or more labels before `.a.b`. Case and port are ignored.',
+        '`%2F` and `%5C`, which some read as a separator and others do not. `reject`: 400. `keep`: as they are.',
       ),
-    path: readText(readPathPattern)
-      .optional()
-      .describe('`/a`: exactly this path. `/a/*`: this path and everything below it.'),
+    mergeSlashes: onOff(true, 'Whether `//` is read as `/`, as most servers do.'),
   })
   .prefault({})
-  .describe('What a request must have. What is left out matches everything.');
-
-export const routeSchema = z.strictObject({
-  name: name()
-    .optional()
-    .describe('Shown in metrics and logs, unique within the listener. Left out: its place, as in `routes[0]`.'),
-  match,
-  cluster: clusterName.describe('Name of the cluster that answers.'),
-  timeout: duration(defaults.ROUTE_TIMEOUT_MS, 'Until the head of the response has come, then 504.'),
-});
+  .describe('How paths are brought into normal form before they are matched and forwarded.');
 
 const httpTimeouts = z
   .strictObject({
@@ -74,8 +61,9 @@ export const httpListenerSchema = z.strictObject({
     .array(routeSchema)
     .min(1)
     .optional()
-    .describe('Which request goes to which cluster. The most specific match wins, not the first.'),
+    .describe('Which request goes where. The most specific match wins, not the first.'),
   cluster: clusterName.optional().describe('Instead of `routes`: every request goes to this cluster.'),
+  paths,
   timeouts: httpTimeouts,
   limits,
   trustedProxies,

@@ -5,10 +5,10 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts';
 import { readEndpointAddress, readListenAddress } from './address-text.ts';
 import { ADMIN_ADDRESS } from './defaults.ts';
-import { readHostPattern } from './host-pattern.ts';
-import { readPathPattern } from './path-pattern.ts';
+import type { PathOptions } from './path-pattern.ts';
 import type { Path } from './problem.ts';
-import { isFault, type Reading } from './reading.ts';
+import { type RouteSketch, sketchRoute } from './sketch-route.ts';
+import { asMapping, readIfText } from './sketch-values.ts';
 
 export interface Sketch {
   /** Undefined: switched off or unreadable. */
@@ -27,29 +27,17 @@ export interface ListenerSketch {
   readonly cluster: string | undefined;
   readonly hasRoutes: boolean;
   readonly routes: readonly RouteSketch[];
+  readonly paths: PathOptions;
+  readonly keepsUnderscores: boolean;
   /** As written, whatever it is. */
   readonly proxyProtocol: unknown;
   readonly hasTrustedProxies: boolean;
-}
-
-export interface RouteSketch {
-  readonly path: Path;
-  readonly name: string | undefined;
-  readonly cluster: string | undefined;
-  /** Undefined: no part of it can be compared with other routes, because something in it is wrong. */
-  readonly match: { readonly hosts: readonly string[] | undefined; readonly path: string | undefined } | undefined;
 }
 
 export interface ClusterSketch {
   readonly name: string;
   readonly path: Path;
   readonly endpoints: readonly { readonly path: Path; readonly key: string }[];
-}
-
-type Mapping = Readonly<Record<string, unknown>>;
-
-export function asMapping(value: unknown): Mapping | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Mapping) : undefined;
 }
 
 export function sketch(input: unknown): Sketch {
@@ -74,7 +62,7 @@ function sketchEach<T>(
 function sketchAdmin(value: unknown): SocketAddress | undefined {
   const admin = value === undefined ? {} : asMapping(value);
   if (admin === undefined) return undefined;
-  return read(readListenAddress, admin.address === undefined ? ADMIN_ADDRESS : admin.address);
+  return readIfText(readListenAddress, admin.address === undefined ? ADMIN_ADDRESS : admin.address);
 }
 
 function sketchListener(value: unknown, name: string, path: Path): ListenerSketch {
@@ -84,37 +72,31 @@ function sketchListener(value: unknown, name: string, path: Path): ListenerSketc
     name,
     path,
     isHttp: asMapping(value) !== undefined && (listener.protocol === undefined || listener.protocol === 'http'),
-    address: read(readListenAddress, listener.address),
+    address: readIfText(readListenAddress, listener.address),
     hasCluster: listener.cluster !== undefined,
     cluster: textOf(listener.cluster),
     hasRoutes: listener.routes !== undefined,
     routes: routes.map((route, index) => sketchRoute(route, [...path, 'routes', index])),
+    paths: sketchPaths(listener.paths),
+    keepsUnderscores: listener.underscores === 'allow',
     proxyProtocol: listener.proxyProtocol,
     hasTrustedProxies: Array.isArray(listener.trustedProxies) && listener.trustedProxies.length > 0,
   };
 }
 
-function sketchRoute(value: unknown, path: Path): RouteSketch {
-  const route = asMapping(value) ?? {};
-  return { path, name: textOf(route.name), cluster: textOf(route.cluster), match: sketchMatch(route.match) };
-}
-
-function sketchMatch(value: unknown): RouteSketch['match'] {
-  const match = value === undefined ? {} : asMapping(value);
-  if (match === undefined || Object.keys(match).some((key) => key !== 'hosts' && key !== 'path')) return undefined;
-  const path = match.path === undefined ? undefined : read(readPathPattern, match.path);
-  if (path === undefined && match.path !== undefined) return undefined;
-  if (match.hosts === undefined) return { hosts: undefined, path };
-  const hosts = (Array.isArray(match.hosts) ? match.hosts : []).map((host) => read(readHostPattern, host));
-  const readable = hosts.filter((host) => host !== undefined);
-  return readable.length === 0 || readable.length < hosts.length ? undefined : { hosts: readable, path };
+function sketchPaths(value: unknown): PathOptions {
+  const paths = asMapping(value) ?? {};
+  return {
+    keepsEncodedSlashes: paths.encodedSlashes === 'keep',
+    keepsEmptySegments: paths.mergeSlashes === false || paths.mergeSlashes === 'off',
+  };
 }
 
 function sketchCluster(value: unknown, name: string, path: Path): ClusterSketch {
   const list = asMapping(value)?.endpoints;
   const endpoints: { path: Path; key: string }[] = [];
   for (const [index, entry] of (Array.isArray(list) ? list : []).entries()) {
-    const address = read(readEndpointAddress, asMapping(entry)?.address ?? entry);
+    const address = readIfText(readEndpointAddress, asMapping(entry)?.address ?? entry);
     if (address !== undefined) endpoints.push({ path: [...path, 'endpoints', index], key: formatAddress(address) });
   }
   return { name, path, endpoints };
@@ -122,10 +104,4 @@ function sketchCluster(value: unknown, name: string, path: Path): ClusterSketch 
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-function read<T>(reader: (text: string) => Reading<T>, value: unknown): T | undefined {
-  if (typeof value !== 'string') return undefined;
-  const reading = reader(value);
-  return isFault(reading) ? undefined : reading.value;
 }

@@ -5,6 +5,14 @@
  * Listeners, clusters and endpoints are numbered: their index in the arrays below. Slots are stable across plans, so that live state on
  * the shared board survives a reload: a listener or an endpoint that stays keeps its slot.
  */
+import type {
+  FieldMatch,
+  ForwardConfig,
+  HeaderEdits,
+  RedirectAction,
+  RespondAction,
+  RouteMatch,
+} from '../config/route-config.ts';
 import type { SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
 
@@ -40,6 +48,8 @@ export interface TcpListenerPlan extends ListenerPlanBase {
 export interface HttpListenerPlan extends ListenerPlanBase {
   readonly protocol: 'http';
   readonly routes: readonly RoutePlan[];
+  /** How paths are brought into normal form. Absent: encoded slashes are refused, empty segments merged. */
+  readonly paths?: { readonly encodedSlashes: 'reject' | 'keep'; readonly mergeSlashes: boolean } | undefined;
   readonly timeouts: {
     /** From the first byte of a head (or the accept) to its last. */
     readonly headMs: number;
@@ -68,37 +78,17 @@ export interface HttpListenerPlan extends ListenerPlanBase {
 export interface RoutePlan {
   readonly name: string;
   readonly match: RouteMatch;
-  /** Index into `Plan.clusters`. */
-  readonly cluster: number;
-  /** Until the response head, retries included. */
-  readonly timeoutMs: number;
+  readonly action: ForwardAction | RedirectAction | RespondAction;
+  /** Of the answers that come from endpoints, and of those that the route gives itself. */
+  readonly responseHeaders?: HeaderEdits | undefined;
 }
 
-/** All parts must match; absent ones match everything. */
-export interface RouteMatch {
-  /** Lower case, without port: `a.b` or `*.a.b` (one or more labels before `.a.b`). */
-  readonly hosts?: readonly string[] | undefined;
-  /** `/a` exact; `/a/*` prefix by segment (matches `/a` and `/a/b`, not `/ab`). */
-  readonly path?: string | undefined;
-  /** Instead of `path`: a pattern (core/pattern) that is found anywhere in the path. */
-  readonly pathRegex?: string | undefined;
-  /** Any of these; case matters. At least one. */
-  readonly methods?: readonly string[] | undefined;
-  /** All of these; names in lower case. */
-  readonly headers?: readonly FieldMatch[] | undefined;
-  /** All of these; names and values decoded. */
-  readonly query?: readonly FieldMatch[] | undefined;
-  readonly cookies?: readonly FieldMatch[] | undefined;
-  /** The client is in any of these. At least one. */
-  readonly sources?: readonly Cidr[] | undefined;
+export interface ForwardAction extends Omit<ForwardConfig, 'clusters'> {
+  /** Shares of the requests, by index into `Plan.clusters`. At least one weight is above 0. */
+  readonly clusters: readonly { readonly cluster: number; readonly weight: number }[];
 }
 
-/** A named value of a request: equal to a text, found by a pattern, or just there. Texts are latin1: one character, one byte. */
-export type FieldMatch = { readonly name: string } & (
-  | { readonly exact: string }
-  | { readonly regex: string }
-  | { readonly present: true }
-);
+export type { FieldMatch, HeaderEdits, RedirectAction, RespondAction, RouteMatch };
 
 export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
 export type PolicyName = (typeof POLICIES)[number];

@@ -1,7 +1,8 @@
 /** Turns the configuration, and what its host names resolve to, into the plan that every shard carries out. */
 import type { ClusterConfig, Config, EndpointConfig, ListenerConfig } from '../config/config.ts';
+import type { RouteConfig } from '../config/route-config.ts';
 import { ENDPOINT_SLOTS_MAX } from '../contract/board.ts';
-import type { ClusterPlan, EndpointPlan, ListenerPlan, Plan } from '../contract/plan.ts';
+import type { ClusterPlan, EndpointPlan, ListenerPlan, Plan, RoutePlan } from '../contract/plan.ts';
 import { type EndpointAddress, formatAddress, type SocketAddress } from '../core/address.ts';
 import { ProxyError } from '../core/errors.ts';
 import { invariant } from '../core/invariant.ts';
@@ -95,11 +96,16 @@ function compileListener(listener: ListenerConfig, slot: number, clusterIndex: (
   if (listener.protocol === 'tcp') {
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };
   }
-  const { timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
-  const routes = listener.routes.map(({ name, match, cluster, timeoutMs }) => {
-    return { name, match, cluster: clusterIndex(cluster), timeoutMs };
-  });
-  return { ...base, protocol: 'http', routes, timeouts, limits, forwardedHeader, requestId, via, underscores };
+  const { paths, timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
+  const routes = listener.routes.map((route) => compileRoute(route, clusterIndex));
+  return { ...base, protocol: 'http', routes, paths, timeouts, limits, forwardedHeader, requestId, via, underscores };
+}
+
+function compileRoute(route: RouteConfig, clusterIndex: (name: string) => number): RoutePlan {
+  const { action } = route;
+  if (action.kind !== 'forward') return { ...route, action };
+  const clusters = action.clusters.map(({ cluster, weight }) => ({ cluster: clusterIndex(cluster), weight }));
+  return { ...route, action: { ...action, clusters } };
 }
 
 /** A name with several addresses becomes several endpoints. Two names with the same address become one, with the weight of both. */

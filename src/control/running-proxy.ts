@@ -230,8 +230,9 @@ function namesOf(config: Config): readonly NameUse[] {
 }
 
 function leadsTo(listener: ListenerPlan, plan: Plan): string {
-  const clusters = listener.protocol === 'tcp' ? [listener.cluster] : listener.routes.map(({ cluster }) => cluster);
-  const [first = 0] = clusters;
-  if (clusters.length === 1) return `cluster ${plan.clusters[first]?.name}`;
-  return `${clusters.length} routes`;
+  if (listener.protocol === 'tcp') return `cluster ${plan.clusters[listener.cluster]?.name}`;
+  const [only, second] = listener.routes;
+  if (second !== undefined || only?.action.kind !== 'forward')
+    return second === undefined ? '1 route' : `${listener.routes.length} routes`;
+  return `cluster ${only.action.clusters.map(({ cluster }) => plan.clusters[cluster]?.name).join(', ')}`;
 }

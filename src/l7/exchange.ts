@@ -11,11 +11,13 @@
  */
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
-import { STATUS_ABORTED } from '../observe/traffic-counters.ts';
+import { type RequestCounter, STATUS_ABORTED } from '../observe/traffic-counters.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { PROXY_HEADER_MAX_BYTES, sendProxyHeader } from '../upstream/proxy-header.ts';
 import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
+import type { DirectResponse } from './direct-response.ts';
 import { FORWARDED_SCRATCH_BYTES } from './forwarded.ts';
+import { HOST_LINE_MAX_BYTES } from './h1/forward-request.ts';
 import { Method, TargetForm } from './h1/request-head.ts';
 import { RequestSender } from './h1/request-sender.ts';
 import { ResponseReader } from './h1/response-reader.ts';
@@ -28,7 +30,7 @@ import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
 const ATTEMPTS_MAX = 3;
 
 /** What an exchange writes on the slab's scratch besides its path: a PROXY header, what is said about the client, a size. */
-const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + 64;
+const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + HOST_LINE_MAX_BYTES + 64;
 
 /** Methods that may be sent again after they were sent once (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = new Uint8Array(16);
@@ -42,7 +44,7 @@ export class Exchange {
   readonly #reader: ResponseReader;
   readonly #tried = new TriedEndpoints();
   #connection: HttpConnection | undefined;
-  #plan: HttpPlan | undefined;
+  #counter: RequestCounter | undefined;
   #target: RouteTarget | undefined;
   #endpoint: Endpoint | undefined;
   #attempts = 0;
@@ -77,7 +79,7 @@ export class Exchange {
     const { plan } = this.listener;
     const head = this.listener.requestHead;
     this.#connection = connection;
-    this.#plan = plan;
+    this.#counter = plan.unrouted;
     this.#target = undefined;
     this.#endpoint = undefined;
     this.#attempts = 0;
@@ -98,10 +100,10 @@ export class Exchange {
     const head = this.listener.requestHead;
     const { scratch, engine } = this.listener.dispatcher;
     let { pathStart, pathEnd } = head;
-    this.listener.dispatcher.reserveScratch(pathEnd - pathStart + SCRATCH_MARGIN_BYTES);
+    this.listener.dispatcher.reserveScratch(pathEnd - pathStart + plan.scratchBytes + SCRATCH_MARGIN_BYTES);
     if (head.targetForm !== TargetForm.ASTERISK) {
       const offset = scratch.take(pathEnd - pathStart + 1);
-      const length = normalizePath(engine.slab, pathStart, pathEnd, scratch.bytes, offset);
+      const length = normalizePath(engine.slab, pathStart, pathEnd, scratch.bytes, offset, plan.pathOptions);
       if (length === PATH_REFUSED) {
         this.fail('path_refused');
         return;
@@ -112,13 +114,20 @@ export class Exchange {
       }
     }
     const client = this.listener.forwarding.clientOf(engine.slab, head, connection.client);
-    const route = plan.router.match(engine.slab, head, pathStart, pathEnd, client);
-    if (route < 0) {
+    const index = plan.router.match(engine.slab, head, pathStart, pathEnd, client);
+    if (index < 0) {
       this.fail('no_route');
       return;
     }
-    const target = plan.targets[route]!;
+    const route = plan.routes[index]!;
+    if (route.targets === undefined) {
+      this.#counter = route.counter;
+      this.#answer(route.direct, pathStart, pathEnd);
+      return;
+    }
+    const target = route.targets.next();
     this.#target = target;
+    this.#counter = target.counter;
     this.#clientHash = client.hash();
     this.#start(target, connection, client, pathStart, pathEnd);
   }
@@ -147,6 +156,33 @@ export class Exchange {
       sendProxyHeader(this.listener.dispatcher, id, proxyProtocol, ends);
     }
     this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
+  }
+
+  /** The route has an answer of its own. */
+  #answer(response: DirectResponse, pathStart: number, pathEnd: number): void {
+    const connection = this.#connection!;
+    const { dispatcher, requestHead } = this.listener;
+    const hasBody = this.#method !== Method.HEAD;
+    const ends = this.#endsWithAnswer;
+    if (!response.send(dispatcher, connection.id, requestHead, pathStart, pathEnd, ends, hasBody)) {
+      this.fail('host_refused');
+      return;
+    }
+    this.#answered(response.status, ends);
+  }
+
+  /** Whether an answer of ours is the last one of its connection. HTTP/1.0 takes it for that unless it is told otherwise, which ours do not. */
+  get #endsWithAnswer(): boolean {
+    const { draining } = this.listener.context;
+    return !this.#clientKeepsAlive || this.#clientMinor === 0 || !this.#sender.isComplete || draining;
+  }
+
+  /** An answer of ours has been handed over. */
+  #answered(status: number, ends: boolean): void {
+    const connection = this.#connection!;
+    this.#finish(status);
+    if (ends) connection.closeLingering();
+    else connection.exchangeEnded();
   }
 
   /** Picks an endpoint that was not tried, and counts this request there. */
@@ -268,8 +304,7 @@ export class Exchange {
   /** Ends the exchange with what the error table says; if the response has begun, by cutting the connection. */
   fail(code: ErrorCode): void {
     const connection = this.#connection!;
-    const { dispatcher, errorResponses, context } = this.listener;
-    const isRequestComplete = this.#sender.isComplete;
+    const { dispatcher, errorResponses } = this.listener;
     this.#reader.abandon();
     if (this.hasBegun) {
       this.#finish(this.#responseStatus);
@@ -277,19 +312,15 @@ export class Exchange {
       return;
     }
     const { status, closes } = ERRORS[code];
-    // HTTP/1.0 takes the connection for closed unless it is told otherwise, which prepared responses do not.
-    const ends = closes || !this.#clientKeepsAlive || this.#clientMinor === 0 || !isRequestComplete || context.draining;
+    const ends = closes || this.#endsWithAnswer;
     errorResponses.send(dispatcher.commands, connection.id, status, ends, this.#method !== Method.HEAD);
-    this.#finish(status);
-    if (ends) connection.closeLingering();
-    else connection.exchangeEnded();
+    this.#answered(status, ends);
   }
 
   /** The one exit: counted once, the endpoint given back, the exchange free for the next request. */
   #finish(status: number): void {
     this.#leaveEndpoint();
-    const counter = this.#target?.counter ?? this.#plan!.unrouted;
-    counter.count(status);
+    this.#counter!.count(status);
     this.#connection = undefined;
     this.listener.putExchange(this);
   }

@@ -52,7 +52,7 @@ export class HttpListener implements ProtocolListener {
 
   apply(plan: ListenerPlan): void {
     invariant(plan.protocol === 'http', 'a listener does not change its protocol');
-    this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters);
+    this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters, this.plan);
     this.forwarding = new Forwarding(plan, this.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
   }

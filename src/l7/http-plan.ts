@@ -1,34 +1,48 @@
-import type { HttpListenerPlan, RoutePlan } from '../contract/plan.ts';
+import type { HttpListenerPlan } from '../contract/plan.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
-import type { Cluster } from '../upstream/cluster.ts';
 import type { ClusterSet } from '../upstream/cluster-set.ts';
+import { PATH_KEEP_EMPTY_SEGMENTS, PATH_KEEP_ENCODED_SLASHES } from './path.ts';
+import { compileRoute, type Route } from './route-target.ts';
 import { compileRoutes, type Router } from './routing/router.ts';
 
-/** A route, and what it leads to. An exchange keeps the one it began with. */
-export interface RouteTarget {
-  readonly plan: RoutePlan;
-  readonly cluster: Cluster;
-  readonly counter: RequestCounter;
-}
+export type { RouteTarget } from './route-target.ts';
 
-/** What a listener's plan compiles to: immutable, one per plan and shard. */
+/** What a listener's plan compiles to: immutable but for whose turn it is, one per plan and shard. */
 export class HttpPlan {
   readonly listener: HttpListenerPlan;
   readonly router: Router;
-  readonly targets: readonly RouteTarget[];
+  readonly routes: readonly Route[];
   /** Requests that reached no route. */
   readonly unrouted: RequestCounter;
   /** Infinity: no limit. */
   readonly bodyMaxBytes: number;
+  /** For `normalizePath`. */
+  readonly pathOptions: number;
+  /** Room that a request may take of the scratch because of its route. */
+  readonly scratchBytes: number;
 
-  constructor(listener: HttpListenerPlan, clusters: ClusterSet, counters: TrafficCounters) {
+  /** `before`: the plan that this one takes the place of. */
+  constructor(listener: HttpListenerPlan, clusters: ClusterSet, counters: TrafficCounters, before?: HttpPlan) {
     this.listener = listener;
     this.router = compileRoutes(listener.routes);
-    this.targets = listener.routes.map((plan) => {
-      const cluster = clusters.at(plan.cluster);
-      return { plan, cluster, counter: counters.requestCounter(listener.name, plan.name, cluster.plan.name) };
-    });
+    this.routes = listener.routes.map((plan) => compileRoute(plan, listener.name, clusters, counters));
     this.unrouted = counters.requestCounter(listener.name, '', '');
     this.bodyMaxBytes = listener.limits.bodyMaxBytes ?? Number.POSITIVE_INFINITY;
+    this.pathOptions = pathOptionsOf(listener);
+    this.scratchBytes = this.routes.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0);
+    if (before !== undefined) this.#continueFrom(before);
   }
+
+  #continueFrom(before: HttpPlan): void {
+    const byName = new Map(before.routes.map((route) => [route.plan.name, route.targets]));
+    for (const { plan, targets } of this.routes) {
+      const former = byName.get(plan.name);
+      if (former !== undefined) targets?.continueFrom(former);
+    }
+  }
+}
+
+function pathOptionsOf({ paths }: HttpListenerPlan): number {
+  const keepsEncoded = paths?.encodedSlashes === 'keep' ? PATH_KEEP_ENCODED_SLASHES : 0;
+  return keepsEncoded | (paths?.mergeSlashes === false ? PATH_KEEP_EMPTY_SEGMENTS : 0);
 }

@@ -13,10 +13,8 @@ export class Prepared {
   readonly transferEncodingChunked: Constant;
   readonly lastChunkSize: Constant;
   readonly lastChunk: Constant;
-  readonly #constants: Constants;
 
   constructor(constants: Constants) {
-    this.#constants = constants;
     this.versionAndLineEnd = constants.intern(' HTTP/1.1\r\n');
     this.version = constants.intern('HTTP/1.1 ');
     this.lineEnd = constants.intern('\r\n');
@@ -26,10 +24,5 @@ export class Prepared {
     this.transferEncodingChunked = constants.intern('Transfer-Encoding: chunked\r\n');
     this.lastChunkSize = constants.intern('0\r\n');
     this.lastChunk = constants.intern('0\r\n\r\n');
-  }
-
-  /** `Host` for a request that names none (HTTP/1.0): the endpoint's own address. Makes strings: for the rare case only. */
-  hostLine(endpointKey: string): Constant {
-    return this.#constants.intern(`Host: ${endpointKey.startsWith('unix:') ? 'localhost' : endpointKey}\r\n`);
   }
 }

@@ -3,6 +3,8 @@
  * Hot path: no allocation.
  */
 import type { CommandWriter } from '../../engine/command-writer.ts';
+import type { Scratch } from '../../engine/scratch.ts';
+import type { HeaderEdits } from '../header-edits.ts';
 import type { Prepared } from '../prepared.ts';
 import { forwardFields } from './forward-fields.ts';
 import { forwardUpgrade } from './forward-request.ts';
@@ -16,15 +18,20 @@ const VERSION_BYTES = 9;
 /** What the client's connection is told. */
 export const Persistence = { UNSAID: 0, CLOSE: 1, KEEP_ALIVE: 2, UPGRADE: 3 } as const;
 
-/** Adds the ranges of the whole head to the open SEND. `isChunkedOut`: the body is sent with sizes of our own. */
+/**
+ * Adds the ranges of the whole head to the open SEND. `isChunkedOut`: the body is sent with sizes of our own. The caller has made sure that the
+ * scratch has room for what `edits` write.
+ */
 export function forwardResponseHead(
   commands: CommandWriter,
-  bytes: Uint8Array,
+  scratch: Scratch,
   prepared: Prepared,
   head: ResponseHead,
   persistence: number,
   isChunkedOut: boolean,
+  edits: HeaderEdits | undefined,
 ): void {
+  const bytes = scratch.bytes;
   // An empty line before the status line is not passed on.
   const lineStart = bytes[head.start] === CR ? head.start + 2 : head.start;
   if (head.versionMinor === 1) {
@@ -33,7 +40,8 @@ export function forwardResponseHead(
     commands.range(prepared.version.offset, prepared.version.length);
     commands.range(lineStart + VERSION_BYTES, head.fieldsStart - lineStart - VERSION_BYTES);
   }
-  forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP);
+  forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP, edits);
+  edits?.write(commands, scratch);
   if (isChunkedOut) commands.range(prepared.transferEncodingChunked.offset, prepared.transferEncodingChunked.length);
   if (persistence === Persistence.CLOSE) {
     commands.range(prepared.connectionClose.offset, prepared.connectionClose.length);

@@ -76,6 +76,7 @@ export class RequestSender {
   /** `peer` is who connected. Sends the head, with as much of the body as is here. */
   send(upstream: number, peer: ClientAddress, pathStart: number, pathEnd: number, endpointKey: string): void {
     const { dispatcher, prepared, requestHead, forwarding } = this.#exchange.listener;
+    const { requestChanges } = this.#exchange.target;
     const { commands, scratch } = dispatcher;
     this.#upstream = upstream;
     this.isRetained = this.isComplete;
@@ -85,7 +86,18 @@ export class RequestSender {
     // A client that has said everything is read on while the endpoint is slow to connect: so its end is seen.
     if (this.isComplete) commands.beginSend(upstream, 0, SEND_RETAIN);
     else commands.beginSend(upstream, this.#downstream, 0);
-    forwardRequestHead(commands, scratch, prepared, requestHead, forwarding, peer, pathStart, pathEnd, endpointKey);
+    forwardRequestHead(
+      commands,
+      scratch,
+      prepared,
+      requestHead,
+      forwarding,
+      requestChanges,
+      peer,
+      pathStart,
+      pathEnd,
+      endpointKey,
+    );
     if (this.#bodyKind === BodyKind.CHUNKED) {
       this.#startChunks();
       return;

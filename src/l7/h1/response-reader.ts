@@ -221,7 +221,7 @@ export class ResponseReader implements ConnectionHandler {
     }
     const { dispatcher, prepared } = exchange.listener;
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
-    forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, Persistence.UNSAID, false);
+    forwardResponseHead(dispatcher.commands, dispatcher.scratch, prepared, head, Persistence.UNSAID, false, undefined);
     dispatcher.commands.endSend();
   }
 
@@ -245,8 +245,11 @@ export class ResponseReader implements ConnectionHandler {
     // Before the SEND is opened: no other command may stand in it.
     if (hasOpenEnd) dispatcher.commands.idleDeadline(this.#id, this.#timeoutMs);
     const persistence = closes ? Persistence.CLOSE : isModern ? Persistence.UNSAID : Persistence.KEEP_ALIVE;
+    const edits = exchange.target.responseEdits;
+    if (edits !== undefined) dispatcher.reserveScratch(edits.scratchBytes + SIZE_LINE_MAX_BYTES);
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
-    forwardResponseHead(dispatcher.commands, dispatcher.engine.slab, prepared, head, persistence, this.#isChunkedOut);
+    const { commands, scratch } = dispatcher;
+    forwardResponseHead(commands, scratch, prepared, head, persistence, this.#isChunkedOut, edits);
     this.#beginBody(head, at, end);
   }
 
@@ -391,7 +394,7 @@ export class ResponseReader implements ConnectionHandler {
     const { dispatcher, prepared } = exchange.listener;
     const { commands } = dispatcher;
     commands.beginSend(exchange.downstreamId, this.#id, 0);
-    forwardResponseHead(commands, dispatcher.engine.slab, prepared, head, Persistence.UPGRADE, false);
+    forwardResponseHead(commands, dispatcher.scratch, prepared, head, Persistence.UPGRADE, false, undefined);
     commands.endSend();
     commands.hold(this.#id, at, end - at);
     commands.clearDeadline(this.#id);

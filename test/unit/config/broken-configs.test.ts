@@ -15,7 +15,27 @@ const WHOLE = {
       routes: [
         { name: 'api', match: { hosts: ['a.b', '*.a.b'], path: '/v1/*' }, cluster: 'api', timeout: '15s' },
         { name: 'rest', cluster: 'site' },
+        {
+          match: {
+            pathRegex: '^/v[12]/',
+            methods: ['GET'],
+            headers: { 'x-a': 'b', 'x-c': { regex: '^d' } },
+            query: { 'é f': 'g' },
+            cookies: { g: 'h' },
+            sources: ['10.0.0.0/8'],
+          },
+          clusters: { api: 95, site: 0 },
+          rewrite: { host: 'internal:8080' },
+          requestHeaders: { set: { 'X-A': 'b' }, add: { 'X-B': 'c' }, remove: ['X-C'] },
+          responseHeaders: { set: { 'X-D': 'e' } },
+        },
+        {
+          match: { path: '/old/*' },
+          redirect: { status: 308, scheme: 'https', host: 'new', port: 8443, path: '/new' },
+        },
+        { match: { path: '/hi' }, respond: { status: 201, body: 'hi', contentType: 'text/html' } },
       ],
+      paths: { encodedSlashes: 'reject' },
       timeouts: { head: '10s', body: '30s', idle: '60s' },
       limits: { head: '64KiB', headers: 100, line: '16KiB', body: '1GiB' },
     },
@@ -41,6 +61,7 @@ interface Mutant {
 
 const web: Path = ['listeners', 'web'];
 const api: Path = ['clusters', 'api'];
+const matchers: Path = [...web, 'routes', 2, 'match'];
 
 /** Values that are wrong at any place of the whole configuration. */
 const NEVER_RIGHT: readonly unknown[] = [null, Number.NaN, true, () => 1, [[]], { '': {} }];
@@ -89,7 +110,7 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
   ],
   [
     [...web, 'routes', 0, 'match'],
-    ['/v1', [], { methods: ['GET'] }],
+    ['/v1', [], { method: ['GET'] }, { path: '/a', pathRegex: 'b' }, { headers: { __proto__x: 'a' } }],
   ],
   [
     [...web, 'routes', 0, 'match', 'hosts'],
@@ -98,6 +119,113 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
   [
     [...web, 'routes', 0, 'match', 'path'],
     ['v1', '/a*', '/a//b', '/a/../b', '/%41', '/%zz', '/a?b', '/a#b', '/é', '/%2f', 5],
+  ],
+  [
+    [...matchers, 'pathRegex'],
+    ['', '(', '(?=a)', '(a)\\1', 'a.{20}b', '\\b', '[a', 'a**', 'é', 5],
+  ],
+  [
+    [...matchers, 'methods'],
+    [[], 'GET', ['get'], ['CONNECT'], ['A B'], ['']],
+  ],
+  [
+    [...matchers, 'headers'],
+    [
+      [],
+      { host: 'a' },
+      { 'x-forwarded-for': 'a' },
+      { connection: 'a' },
+      { 'a b': 'c' },
+      { a_b: 'c' },
+      { a: 'b\n' },
+      { a: ' b' },
+      { a: 'é' },
+      { a: true },
+      { a: { regex: '(' } },
+      { a: { present: false } },
+      { a: { regex: 'b', present: true } },
+      { a: {} },
+      { A: 'b', a: 'c' },
+    ],
+  ],
+  [
+    [...matchers, 'query'],
+    [[], { '': 'a' }, { a: 1 }, { a: { regexp: 'b' } }, JSON.parse('{ "__proto__": "a" }')],
+  ],
+  [
+    [...matchers, 'cookies'],
+    [{ 'a b': 'c' }, { a: 'b\u0000' }, { 'a;': 'b' }],
+  ],
+  [
+    [...matchers, 'sources'],
+    [[], '10.0.0.0/8', ['10.0.0.1/8'], ['localhost'], ['10.0.0.0/33']],
+  ],
+  [
+    [...web, 'routes', 2, 'clusters'],
+    [{}, { api: 0 }, { api: -1 }, { api: 1.5 }, { api: '95' }, { apis: 1 }, ['api'], { api: 1_000_001 }],
+  ],
+  [
+    [...web, 'routes', 2, 'rewrite'],
+    [
+      { path: '/a' },
+      { host: '*.a' },
+      { host: 'a:0' },
+      { host: 'a:b' },
+      { host: 'http://a' },
+      { host: 'a b' },
+      { query: 'a' },
+    ],
+  ],
+  [
+    [...web, 'routes', 2, 'requestHeaders'],
+    [
+      { set: { Host: 'a' } },
+      { set: { 'Content-Length': '1' } },
+      { add: { Connection: 'close' } },
+      { remove: ['X-Forwarded-For'] },
+      { remove: ['forwarded'] },
+      { set: { 'a:': 'b' } },
+      { set: { a: 'b\r\nc: d' } },
+      { set: { a: 'b', A: 'c' } },
+      { set: ['a'] },
+      { replace: {} },
+    ],
+  ],
+  [
+    [...web, 'routes', 2, 'responseHeaders'],
+    [{ set: { 'Transfer-Encoding': 'chunked' } }, { add: { a: 'é' } }],
+  ],
+  [
+    [...web, 'routes', 3, 'redirect'],
+    [
+      {},
+      { status: 301 },
+      { status: 300, path: '/a' },
+      { path: 'a' },
+      { path: '/a/*' },
+      { path: '/a?b' },
+      { scheme: 'ftp' },
+      { host: 'a:1' },
+      { port: 0 },
+    ],
+  ],
+  [[...web, 'routes', 3, 'timeout'], ['1s']],
+  [[...web, 'routes', 3, 'respond'], [{}]],
+  [
+    [...web, 'routes', 4, 'respond'],
+    [
+      { status: 199 },
+      { status: 600 },
+      { status: 204, body: 'a' },
+      { body: 5 },
+      { body: 'x'.repeat(65_537) },
+      { contentType: 'a\nb' },
+    ],
+  ],
+  [[...web, 'routes', 4, 'rewrite'], [{ host: 'a' }]],
+  [
+    [...web, 'paths'],
+    [{ encodedSlashes: 'decode' }, { mergeSlashes: 'no' }, 'keep'],
   ],
   [
     [...web, 'timeouts', 'head'],

@@ -104,7 +104,7 @@ clusters:
     const places = (await problemsIn('lines.yaml', text)).map(({ path, line, column }) => `${line}:${column} ${path}`);
     expect(places).toEqual([
       '1:1 shard',
-      '7:9 listeners.web.routes[1].cluster',
+      '7:9 listeners.web.routes[1]',
       '7:24 listeners.web.routes[1].match.path',
       '8:18 listeners.web.routes[1].timeout',
       '9:3 listeners.db.cluster',

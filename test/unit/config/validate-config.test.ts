@@ -42,7 +42,14 @@ describe('what a configuration becomes', () => {
           name: 'web',
           address: { family: 4, host: '127.0.0.1', port: 8080 },
           protocol: 'http',
-          routes: [{ name: 'default', match: {}, cluster: 'site', timeoutMs: 60_000 }],
+          routes: [
+            {
+              name: 'default',
+              match: {},
+              action: { kind: 'forward', clusters: [{ cluster: 'site', weight: 1 }], timeoutMs: 60_000 },
+            },
+          ],
+          paths: { encodedSlashes: 'reject', mergeSlashes: true },
           timeouts: { headMs: 10_000, bodyMs: 30_000, idleMs: 60_000 },
           limits: { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 },
           trustedProxies: [],
@@ -79,6 +86,7 @@ describe('what a configuration becomes', () => {
             { name: 'api', match: { hosts: ['A.b.', '*.A.b', 'a.B'], path: '/v1/*' }, cluster: 'db', timeout: '15s' },
             { cluster: 'db' },
           ],
+          paths: { encodedSlashes: 'keep', mergeSlashes: false },
           timeouts: { head: '1s', body: '2s', idle: '3s' },
           limits: { head: '8KiB', headers: 10, line: '4KiB', body: 1_000, connections: 7 },
           trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
@@ -118,9 +126,18 @@ describe('what a configuration becomes', () => {
           address: { family: 6, host: '::1', port: 0 },
           protocol: 'http',
           routes: [
-            { name: 'api', match: { hosts: ['a.b', '*.a.b'], path: '/v1/*' }, cluster: 'db', timeoutMs: 15_000 },
-            { name: 'routes[1]', match: {}, cluster: 'db', timeoutMs: 60_000 },
+            {
+              name: 'api',
+              match: { hosts: ['a.b', '*.a.b'], path: '/v1/*' },
+              action: { kind: 'forward', clusters: [{ cluster: 'db', weight: 1 }], timeoutMs: 15_000 },
+            },
+            {
+              name: 'routes[1]',
+              match: {},
+              action: { kind: 'forward', clusters: [{ cluster: 'db', weight: 1 }], timeoutMs: 60_000 },
+            },
           ],
+          paths: { encodedSlashes: 'keep', mergeSlashes: false },
           timeouts: { headMs: 1_000, bodyMs: 2_000, idleMs: 3_000 },
           limits: {
             headMaxBytes: 8_192,
@@ -203,6 +220,100 @@ function unfrozen(value: unknown, path = ''): string[] {
   const inner = Object.entries(value).flatMap(([key, part]) => unfrozen(part, `${path}/${key}`));
   return Object.isFrozen(value) ? inner : [path, ...inner];
 }
+
+describe('what a route becomes', () => {
+  const routeOf = (route: unknown) => {
+    const [listener] = accepted(withRoutes(route)).listeners;
+    return listener?.protocol === 'http' ? listener.routes[0] : undefined;
+  };
+
+  test('every matcher, in the form that requests are compared', () => {
+    const match = {
+      pathRegex: '^/v[12]/',
+      methods: ['GET', 'Custom'],
+      headers: { 'X-Canary': 'Yes', accept: { regex: 'json' } },
+      query: { é: 'ü' },
+      cookies: { Region: { present: true } },
+      sources: ['10.0.0.0/8'],
+    };
+    expect(routeOf({ match, cluster: 'site' })?.match).toEqual({
+      pathRegex: '^/v[12]/',
+      methods: ['GET', 'Custom'],
+      headers: [
+        { name: 'x-canary', exact: 'Yes' },
+        { name: 'accept', regex: 'json' },
+      ],
+      query: [{ name: '\xc3\xa9', exact: '\xc3\xbc' }],
+      cookies: [{ name: 'Region', present: true }],
+      sources: [{ family: 4, words: [0x0a000000, 0, 0, 0], bits: 8 }],
+    });
+  });
+
+  test('shares, rewriting and header edits of what goes to an endpoint', () => {
+    const route = {
+      clusters: { site: 95 },
+      rewrite: { path: '/', host: 'Internal:80' },
+      requestHeaders: { set: { 'X-A': '1' }, add: { 'X-B': '2' }, remove: ['X-C'] },
+      responseHeaders: { remove: ['Server'] },
+      timeout: '5s',
+    };
+    expect(routeOf(route)).toEqual({
+      name: 'routes[0]',
+      match: {},
+      action: {
+        kind: 'forward',
+        clusters: [{ cluster: 'site', weight: 95 }],
+        timeoutMs: 5_000,
+        rewrite: { path: '/', host: 'internal:80' },
+        requestHeaders: { set: [{ name: 'X-A', value: '1' }], add: [{ name: 'X-B', value: '2' }], remove: ['X-C'] },
+      },
+      responseHeaders: { set: [], add: [], remove: ['Server'] },
+    });
+  });
+
+  test('a redirect and an answer with their defaults', () => {
+    expect(routeOf({ redirect: { scheme: 'https' } })?.action).toEqual({
+      kind: 'redirect',
+      status: 302,
+      scheme: 'https',
+    });
+    expect(routeOf({ respond: {} })?.action).toEqual({
+      kind: 'respond',
+      status: 200,
+      body: '',
+      contentType: 'text/plain; charset=utf-8',
+    });
+  });
+
+  test('which paths can be matched depends on what the listener does to them', () => {
+    const withPaths = (path: string, paths: object) => ({
+      listeners: { web: { address: '127.0.0.1:1', paths, routes: [{ match: { path }, cluster: 'site' }] } },
+      clusters,
+    });
+    expect(problemsOf(withPaths('/a%2Fb', {}))).toEqual([
+      expect.stringContaining('routes[0].match.path: "/a%2Fb" has %2F'),
+    ]);
+    expect(problemsOf(withPaths('/a%2Fb', { encodedSlashes: 'keep' }))).toEqual([]);
+    expect(problemsOf(withPaths('/a//b', {}))).toEqual([expect.stringContaining('could never match')]);
+    expect(problemsOf(withPaths('/a//b', { mergeSlashes: false }))).toEqual([]);
+  });
+
+  test('a name with _ can be matched where the listener lets it pass', () => {
+    const route = { match: { headers: { a_b: 'c' } }, cluster: 'site' };
+    const web = { address: '127.0.0.1:1', routes: [route] };
+    expect(problemsOf({ listeners: { web }, clusters })).toEqual([
+      expect.stringContaining('match.headers.a_b: header fields'),
+    ]);
+    expect(problemsOf({ listeners: { web: { ...web, underscores: 'allow' } }, clusters })).toEqual([]);
+  });
+
+  test('a cluster that only a share names is used, and must exist', () => {
+    expect(warningsOf(withRoutes({ clusters: { site: 1 } }))).toEqual([]);
+    expect(problemsOf(withRoutes({ clusters: { site: 1, sit: 1 } }))).toEqual([
+      'listeners.web.routes[0].clusters.sit: there is no cluster "sit"',
+    ]);
+  });
+});
 
 describe('problems between values', () => {
   test('schema problems and cross checks are reported together', () => {
@@ -364,6 +475,19 @@ describe('problems between values', () => {
     ['exact host and wildcard', [{ hosts: ['*.b'] }, { hosts: ['a.b'] }], []],
     ['no host and a host', [{ path: '/a' }, { hosts: ['a.b'], path: '/a' }], []],
     ['a host named twice in one route', [{ hosts: ['a.b', 'A.b'] }], []],
+    [
+      'the same conditions in another order',
+      [
+        { methods: ['GET', 'PUT'], headers: { 'X-A': 'b', c: 'd' } },
+        { headers: { c: 'd', 'x-a': 'b' }, methods: ['PUT', 'GET'] },
+      ],
+      [1],
+    ],
+    ['the same path with and without a condition', [{ path: '/a' }, { path: '/a', cookies: { a: 'b' } }], []],
+    ['/* with a condition beside no path', [{ path: '/*', methods: ['GET'] }, {}], []],
+    ['no path but a condition beside /*', [{ methods: ['GET'] }, { path: '/*' }], [0]],
+    ['a pattern beside /*', [{ pathRegex: '^/a' }, { path: '/*' }], []],
+    ['the same pattern again', [{ pathRegex: '^/a' }, { pathRegex: '^/a' }], [1]],
   ])('routes that nothing reaches are warnings: %s', (_, matches, shadowed) => {
     const input = withRoutes(...matches.map((match) => ({ match, cluster: 'site' })));
     expect(problemsOf(input)).toEqual([]);

@@ -57,8 +57,16 @@ describe('a plan', () => {
     expect(plan.listeners[0]).toMatchObject({
       protocol: 'http',
       routes: [
-        { name: 'api', match: { hosts: ['api.example.com'], path: '/v1/*' }, cluster: 1, timeoutMs: 15_000 },
-        { name: 'routes[1]', match: {}, cluster: 0, timeoutMs: 60_000 },
+        {
+          name: 'api',
+          match: { hosts: ['api.example.com'], path: '/v1/*' },
+          action: { kind: 'forward', clusters: [{ cluster: 1, weight: 1 }], timeoutMs: 15_000 },
+        },
+        {
+          name: 'routes[1]',
+          match: {},
+          action: { kind: 'forward', clusters: [{ cluster: 0, weight: 1 }], timeoutMs: 60_000 },
+        },
       ],
       limits: { bodyMaxBytes: 1024 * 1024 },
     });
@@ -66,7 +74,9 @@ describe('a plan', () => {
   });
 
   it('makes one route that matches everything of `cluster: NAME`', () => {
-    expect(plan.listeners[1]).toMatchObject({ routes: [{ name: 'default', match: {}, cluster: 0 }] });
+    expect(plan.listeners[1]).toMatchObject({
+      routes: [{ name: 'default', match: {}, action: { clusters: [{ cluster: 0, weight: 1 }] } }],
+    });
   });
 
   it('makes an endpoint of every address of a name, and clears the slots of all', () => {

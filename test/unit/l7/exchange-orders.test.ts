@@ -29,7 +29,13 @@ const LISTENER: HttpListenerPlan = {
   name: 'web',
   address: '127.0.0.1:0',
   protocol: 'http',
-  routes: [{ name: 'all', match: {}, cluster: 0, timeoutMs: TIMEOUT_MS }],
+  routes: [
+    {
+      name: 'all',
+      match: {},
+      action: { kind: 'forward', clusters: [{ cluster: 0, weight: 1 }], timeoutMs: TIMEOUT_MS },
+    },
+  ],
   timeouts: { headMs: HEAD_MS, bodyMs: BODY_MS, idleMs: IDLE_MS },
   limits: { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 },
 };

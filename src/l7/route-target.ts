@@ -1,0 +1,63 @@
+/** What a route leads to, compiled once per plan. */
+import type { ForwardAction, RoutePlan } from '../contract/plan.ts';
+import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { ClusterSet } from '../upstream/cluster-set.ts';
+import { compileDirectResponse, type DirectResponse } from './direct-response.ts';
+import { HeaderEdits } from './header-edits.ts';
+import { compileRequestChanges, type RequestChanges } from './request-changes.ts';
+import { WeightedTargets } from './weighted-targets.ts';
+
+/** A route and one of its clusters. An exchange keeps the one it began with. */
+export interface RouteTarget {
+  readonly plan: ForwardAction;
+  readonly cluster: Cluster;
+  readonly counter: RequestCounter;
+  /** Undefined: requests go on as they are. */
+  readonly requestChanges: RequestChanges | undefined;
+  /** Undefined: responses come back as they are. */
+  readonly responseEdits: HeaderEdits | undefined;
+}
+
+export type Route = ForwardRoute | DirectRoute;
+
+interface CompiledRoute {
+  readonly plan: RoutePlan;
+  /** Room that a request to this route may take of the scratch. */
+  readonly scratchBytes: number;
+}
+
+interface ForwardRoute extends CompiledRoute {
+  readonly targets: WeightedTargets;
+}
+
+/** Has an answer of its own. */
+interface DirectRoute extends CompiledRoute {
+  readonly targets: undefined;
+  readonly direct: DirectResponse;
+  readonly counter: RequestCounter;
+}
+
+/** `listener`: its name, for the counters. */
+export function compileRoute(
+  plan: RoutePlan,
+  listener: string,
+  clusters: ClusterSet,
+  counters: TrafficCounters,
+): Route {
+  const { action, name } = plan;
+  if (action.kind !== 'forward') {
+    const direct = compileDirectResponse(plan, action);
+    const counter = counters.requestCounter(listener, name, '');
+    return { plan, direct, targets: undefined, counter, scratchBytes: direct.scratchBytes };
+  }
+  const requestChanges = compileRequestChanges(action, plan.match);
+  const responseEdits = plan.responseHeaders && new HeaderEdits(plan.responseHeaders);
+  const targets = action.clusters.map((share): RouteTarget => {
+    const cluster = clusters.at(share.cluster);
+    const counter = counters.requestCounter(listener, name, cluster.plan.name);
+    return { plan: action, cluster, counter, requestChanges, responseEdits };
+  });
+  const weights = action.clusters.map(({ weight }) => weight);
+  return { plan, targets: new WeightedTargets(targets, weights), scratchBytes: requestChanges?.scratchBytes ?? 0 };
+}
