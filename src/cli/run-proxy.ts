@@ -4,6 +4,7 @@ import { type EventLog, lineLog } from '../control/event-log.ts';
 import { RunningProxy } from '../control/running-proxy.ts';
 import { ProxyError } from '../core/errors.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { boundedWriter } from './log-output.ts';
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** Signals that other proxies act on. Without a handler they would end the process. */
@@ -11,7 +12,7 @@ const UNUSED_SIGNALS = { SIGHUP: 'reloading', SIGUSR1: 'reopening logs', SIGUSR2
 
 /** Resolves to the exit code once the proxy has ended. `onReady` may print after the lines of the listeners and before `ready`. */
 export async function runProxy(config: Config, onReady: () => void = () => {}): Promise<ExitCodeValue> {
-  const log = lineLog((line) => process.stderr.write(line));
+  const log = lineLog(boundedWriter(process.stderr));
   const signals = handleSignals(log);
   let proxy: RunningProxy;
   try {

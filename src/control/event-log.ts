@@ -17,8 +17,11 @@ const LINE_MAX_LENGTH = 2_000;
 /** Says nothing. */
 export const silentLog: EventLog = { info: () => {}, warn: () => {}, error: () => {} };
 
-/** One line per event: time, level, text. Lines beyond the allowance are dropped, counted, and the count is told with the next line. */
-export function lineLog(write: (line: string) => void, clock: Clock = systemClock): EventLog {
+/**
+ * One line per event: time, level, text. Lines beyond the allowance, and those that `write` does not take (it returns false), are dropped,
+ * counted, and the count is told with the next line.
+ */
+export function lineLog(write: (line: string) => boolean, clock: Clock = systemClock): EventLog {
   let allowance = BURST_LINES;
   let lastMs = clock.nowMs();
   let dropped = 0;
@@ -32,9 +35,8 @@ export function lineLog(write: (line: string) => void, clock: Clock = systemCloc
     }
     allowance -= 1;
     const at = new Date(clock.wallMs()).toISOString();
-    if (dropped > 0) write(`${at} warn ${dropped} lines were dropped: too many at once\n`);
-    dropped = 0;
-    write(`${at} ${level} ${oneLine(text)}\n`);
+    if (dropped > 0 && write(`${at} warn ${dropped} lines were dropped: too many at once\n`)) dropped = 0;
+    if (!write(`${at} ${level} ${oneLine(text)}\n`)) dropped += 1;
   };
   return {
     info: (text) => log('info', text),
