@@ -94,6 +94,34 @@ describe.each(ENGINES)('a limit of connections over the %s engine', (engine) => 
     }
   });
 
+  test('loses nobody who waits when the proxy drains', async () => {
+    const draining = await ProxyProcess.start({
+      engine,
+      shards: 2,
+      listeners: { web: { address: '127.0.0.1:0', cluster: 'origin', limits: { connections: 2 } } },
+      clusters: { origin: { endpoints: [`127.0.0.1:${origin.port}`] } },
+    });
+    const waiting: OriginConnection[] = [];
+    origin.onRequest = (_request, connection) => waiting.push(connection);
+    const many = Array.from({ length: 8 }, () => {
+      const client = new HttpClient(draining.port('web'));
+      clients.push(client);
+      return client.send(get('/'));
+    });
+    await origin.until('a full limit', () => waiting.length === 2);
+    await until(5_000, 'all are connected', () => many.every(({ socket }) => socket.readyState === 'open'));
+    const exit = draining.stop();
+    await until(5_000, 'closed listeners', () => draining.stderr.includes('listeners are closed'));
+    for (let served = 0; served < many.length; served++) {
+      await origin.until('the next request', () => waiting.length > 0);
+      expect(waiting.length).toBeLessThanOrEqual(2);
+      waiting.shift()!.send(plainAnswer('done'));
+    }
+    const answers = await Promise.all(many.map((client) => client.answer()));
+    expect(answers.map(({ text }) => text)).toEqual(many.map(() => 'done'));
+    expect(await exit).toEqual({ code: 0, signal: null });
+  });
+
   test('is given back by a shard that dies', async () => {
     const crashing = await ProxyProcess.start(
       {
