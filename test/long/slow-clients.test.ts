@@ -1,0 +1,165 @@
+/** Hundreds of clients that take their time, each in its own way, and one that does not and must not notice. */
+import { Agent } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpClient } from '../integration/http-client.ts';
+import { residentBytes } from '../integration/process-memory.ts';
+import { ENGINES, ProxyProcess } from '../integration/proxy-process.ts';
+import { BodyCheck } from './body.ts';
+import { Child } from './child.ts';
+import { problemOf } from './load/ask.ts';
+import { Pacer, pause } from './load/pacer.ts';
+import { requestText } from './load/raw-requests.ts';
+import { drip } from './load/requests.ts';
+import { Tally } from './load/tally.ts';
+import type { OriginPorts, OriginReport } from './origin/main.ts';
+
+const KIB = 1024;
+const SLOW_HEADS = 500;
+const SLOW_READERS = 200;
+const SLOW_UPLOADS = 200;
+/** The default of a listener. */
+const HEAD_TIMEOUT_MS = 10_000;
+const HEAD_TOLERANCE_MS = 1_000;
+const REST_MS = 1_000;
+/** More than the buffers of the kernel along the way take. */
+const LARGE_BODY_BYTES = 32 * KIB * KIB;
+const UPLOAD_BYTES = 20 * KIB;
+const READING_MS = 20_000;
+const HEALTHY_PER_SECOND = 200;
+const WARM_UP_MS = 3_000;
+const BYTES_PER_READER = 512 * KIB;
+const SAMPLE_EVERY_MS = 500;
+
+let origin: Child<OriginPorts, OriginReport>;
+beforeEach(async () => {
+  origin = await Child.start('origin/main.ts');
+});
+afterEach(() => origin.kill());
+
+describe.each(ENGINES)('slow clients, the %s engine', (engine) => {
+  it('neither hurt others nor cost memory, and slow heads are told to go in time', async () => {
+    const proxy = await ProxyProcess.start({
+      engine,
+      shards: engine === 'native' ? 2 : 1,
+      listeners: { web: { address: '127.0.0.1:0', cluster: 'steady' } },
+      clusters: { steady: { endpoints: origin.started.steady.map((port) => `127.0.0.1:${port}`) } },
+    });
+    const port = proxy.port('web');
+    const tally = new Tally();
+    const healthy = startHealthyClient(port, tally);
+    try {
+      await pause(WARM_UP_MS);
+      const baseBytes = residentBytes(proxy.pid);
+      const memory = watchMemory(proxy.pid);
+      await Promise.all([
+        ...times(SLOW_HEADS, () => tally.run('slow-head', () => slowHead(port))),
+        ...times(SLOW_READERS, () => tally.run('slow-reader', () => slowReader(port, tally.nextId('slow-reader')))),
+        ...times(SLOW_UPLOADS, () => tally.run('slow-upload', () => slowUpload(port, tally))),
+      ]);
+      const mostBytes = memory.stop();
+      await healthy.stop();
+      console.log(engine, JSON.stringify({ done: tally.done, baseBytes, mostBytes, skipped: healthy.skippedCount }));
+
+      expect(tally.failures.first).toEqual([]);
+      expect(tally.done).toMatchObject({
+        'slow-head': SLOW_HEADS,
+        'slow-reader': SLOW_READERS,
+        'slow-upload': SLOW_UPLOADS,
+      });
+      expect(healthy.skippedCount).toBe(0);
+      expect(mostBytes).toBeLessThan(baseBytes + SLOW_READERS * BYTES_PER_READER);
+    } finally {
+      await healthy.stop();
+      expect((await proxy.stop()).code).toBe(0);
+    }
+    const { failures } = await origin.stop(REST_MS * 10);
+    expect(failures.first).toEqual([]);
+  });
+});
+
+function times<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make);
+}
+
+function startHealthyClient(port: number, tally: Tally): Pacer {
+  const pacer = new Pacer();
+  const agent = new Agent({ keepAlive: true, maxSockets: 16, scheduling: 'fifo' });
+  const healthy = { port, agent, tally, kind: 'bytes', size: KIB };
+  pacer.every(HEALTHY_PER_SECOND, HEALTHY_PER_SECOND, () =>
+    tally.run('healthy', () => problemOf({ ...healthy, id: tally.nextId('healthy') })),
+  );
+  return pacer;
+}
+
+/** The most resident memory until `stop`. */
+function watchMemory(pid: number): { stop: () => number } {
+  let most = 0;
+  const look = () => {
+    most = Math.max(most, residentBytes(pid));
+  };
+  const timer = setInterval(look, SAMPLE_EVERY_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      look();
+      return most;
+    },
+  };
+}
+
+/** One byte a second, without an end: 408, and the connection ends, both in time. */
+async function slowHead(port: number): Promise<string> {
+  const startMs = performance.now();
+  const client = new HttpClient(port);
+  const text = `GET /must-not-arrive HTTP/1.1\r\nHost: slow.test\r\nx: ${'x'.repeat(1_000)}`;
+  let sentCount = 0;
+  const timer = setInterval(() => client.send(text[sentCount++]!), REST_MS);
+  try {
+    const { status } = await client.answer({ ms: 2 * HEAD_TIMEOUT_MS });
+    await client.ended;
+    const tookMs = performance.now() - startMs;
+    if (status !== 408) return `status ${status}`;
+    if (tookMs < HEAD_TIMEOUT_MS) return `told to go after ${tookMs} ms already`;
+    return tookMs <= HEAD_TIMEOUT_MS + HEAD_TOLERANCE_MS ? '' : `told to go after ${tookMs} ms only`;
+  } finally {
+    clearInterval(timer);
+    client.close();
+  }
+}
+
+/** Takes a little every second, then leaves. What it got has to be right. */
+function slowReader(port: number, id: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  const check = new BodyCheck(id);
+  let hasHead = false;
+  let error = '';
+  const take = (bytes: Buffer) => {
+    const headEnd = hasHead ? 0 : bytes.indexOf('\r\n\r\n') + 4;
+    hasHead = true;
+    check.take(bytes.subarray(headEnd));
+    socket.pause();
+    setTimeout(() => socket.resume(), REST_MS);
+  };
+  socket.on('data', take);
+  socket.on('error', (problem) => {
+    error = problem.message;
+  });
+  socket.write(requestText('GET', 'bytes', LARGE_BODY_BYTES, id));
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      if (socket.destroyed || socket.readableEnded) error ||= 'the answer has ended';
+      if (check.byteCount === 0) error ||= 'nothing was received';
+      socket.destroy();
+      resolve(error || check.problem(check.byteCount));
+    }, READING_MS);
+  });
+}
+
+/** 1 KiB every second, to the end: the upload is slow, not wrong. */
+function slowUpload(port: number, tally: Tally): Promise<string> {
+  const id = tally.nextId('slow-upload');
+  const headers = { 'content-length': UPLOAD_BYTES };
+  const body = drip(id, UPLOAD_BYTES, KIB, REST_MS);
+  return problemOf({ port, agent: false, tally, kind: 'upload', size: UPLOAD_BYTES, id, headers, body });
+}
