@@ -57,6 +57,8 @@ export interface ShardSnapshot {
     readonly connections: number;
     readonly bytesReceived: number;
     readonly bytesSent: number;
+    /** Connections closed because they did not begin with a PROXY header; undefined where none is wanted. */
+    readonly proxyHeadersRefused?: number | undefined;
   }[];
   /** status: three digits, or `aborted`. */
   readonly requests: readonly {

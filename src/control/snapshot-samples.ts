@@ -6,6 +6,8 @@ export const TRAFFIC_COUNTERS = {
   fourseven_http_requests_total:
     'HTTP requests whose head was accepted, by the status of the answer (aborted: ended without one).',
   fourseven_tcp_sessions_total: 'TCP sessions that have ended, by outcome.',
+  fourseven_proxy_headers_refused_total:
+    'Connections closed because they did not begin with a PROXY header that counts.',
   fourseven_bytes_total: 'Bytes exchanged with clients: received from them, sent to them.',
 } as const;
 
@@ -21,7 +23,10 @@ export function samplesOf(snapshot: ShardSnapshot): readonly Sample[] {
     sample('fourseven_bytes_total', { listener: name, direction: 'received' }, bytesReceived),
     sample('fourseven_bytes_total', { listener: name, direction: 'sent' }, bytesSent),
   ]);
-  return [...requests, ...sessions, ...bytes];
+  const refused = snapshot.listeners.flatMap(({ name, proxyHeadersRefused: count }) =>
+    count === undefined ? [] : [sample('fourseven_proxy_headers_refused_total', { listener: name }, count)],
+  );
+  return [...requests, ...sessions, ...refused, ...bytes];
 }
 
 function sample(family: keyof typeof TRAFFIC_COUNTERS, labels: Record<string, string>, value: number): Sample {

@@ -133,6 +133,11 @@ export class Listener {
     return this.#counter(ListenerCounter.BYTES_SENT);
   }
 
+  /** Connections closed for want of a PROXY header. Undefined where none was ever wanted. */
+  get proxyHeadersRefused(): number | undefined {
+    return this.#gate?.refusedCount;
+  }
+
   #counter(index: number): number {
     return this.#dispatcher.engine.counters[this.#countersAt + index]!;
   }

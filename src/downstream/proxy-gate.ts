@@ -19,6 +19,8 @@ export class ProxyGate implements Entrance {
   next: Entrance;
   /** Called once for each connection that ends here. */
   onConnectionOver: (() => void) | undefined;
+  /** Connections that were closed for want of a header. */
+  refusedCount = 0;
   readonly #waiting = new Set<HeaderReader>();
   readonly #peer = new ClientAddress();
   #mode: ListenerPlan['proxyProtocol'];
@@ -70,6 +72,7 @@ export class ProxyGate implements Entrance {
   }
 
   #refuse(id: number): void {
+    this.refusedCount++;
     this.dispatcher.commands.close(id);
     this.onConnectionOver?.();
   }
@@ -115,7 +118,7 @@ class HeaderReader implements ConnectionHandler {
     if (result === PROXY_NEEDS_MORE) commands.hold(id, offset, length);
     else if (result > 0) this.#handOver(header, offset + result, length - result, ended);
     else if (result === PROXY_ABSENT && this.#mayBeAbsent) this.#handOver(undefined, offset, length, ended);
-    else this.close();
+    else this.#refuse();
   }
 
   /** Gives the connection away, with the bytes that are not the header's. */
@@ -133,15 +136,20 @@ class HeaderReader implements ConnectionHandler {
   onDeadline(): void {
     // A trusted proxy may connect on its own account, and wait to be spoken to.
     if (this.#mayBeAbsent && !this.#hasBytes) this.#handOver(undefined, 0, 0, false);
-    else this.close();
+    else this.#refuse();
   }
 
   onEnd(): void {
-    this.close();
+    this.#refuse();
   }
 
   onClosed(): void {
     this.#gate.over(this);
+  }
+
+  #refuse(): void {
+    this.#gate.refusedCount++;
+    this.close();
   }
 
   close(): void {

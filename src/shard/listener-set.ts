@@ -68,8 +68,9 @@ export class ListenerSet {
   }
 
   rows(): ShardSnapshot['listeners'] {
-    return Array.from(this.#open.values(), ({ name, connections, bytesReceived, bytesSent }) => {
-      return { name, connections, bytesReceived, bytesSent };
+    return Array.from(this.#open.values(), (listener) => {
+      const { name, connections, bytesReceived, bytesSent, proxyHeadersRefused } = listener;
+      return { name, connections, bytesReceived, bytesSent, proxyHeadersRefused };
     });
   }
 

@@ -129,6 +129,7 @@ describe.each(ENGINES)('PROXY protocol over the %s engine', (engine) => {
     const client = connect('strangers').send(V1).send(get('/'));
     await within(5_000, 'the end', client.closed);
     expect(client.received).toBe('');
+    expect(await proxy.metric('fourseven_proxy_headers_refused_total{listener="strangers"}')).toBe(1);
   });
 
   test('silence ends the connection after five seconds', async () => {

@@ -98,7 +98,7 @@ describe('where a header is required', () => {
     (text) => {
       accept();
       expect(data(text)).toEqual([`close ${ID}`]);
-      expect([corridor.calls, gate.waitingCount, overCount]).toEqual([[], 0, 1]);
+      expect([corridor.calls, gate.waitingCount, overCount, gate.refusedCount]).toEqual([[], 0, 1, 1]);
     },
   );
 
@@ -128,7 +128,7 @@ describe('where a header is required', () => {
     accept();
     gate.closeAll();
     expect(fixture.orders()).toEqual([`close ${ID}`]);
-    expect([gate.waitingCount, overCount]).toEqual([0, 1]);
+    expect([gate.waitingCount, overCount, gate.refusedCount]).toEqual([0, 1, 0]);
   });
 });
 
