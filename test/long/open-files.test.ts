@@ -38,13 +38,14 @@ function echo(): Exchange {
   };
 }
 
+/** What clients want, from which listener, and how. */
 const CASES = [
-  { listener: 'web', what: 'requests', exchange: () => request },
-  { listener: 'raw', what: 'sessions', exchange: echo },
+  ['requests', 'web', () => request],
+  ['sessions', 'raw', echo],
 ] as const;
 
 describe.each(ENGINES)('at the limit of open files, the %s engine', (engine) => {
-  it.each(CASES)(`serves who is in and rests while ${CLIENTS} $what want in`, async ({ listener, exchange }) => {
+  it.each(CASES)(`serves who is in and rests while ${CLIENTS} clients want %s`, async (_, listener, exchange) => {
     const origin = await Child.start<OriginPorts, OriginReport>('origin/main.ts');
     const proxy = await ProxyProcess.start(
       {

@@ -1,0 +1,42 @@
+/** A client at an even pace, a process of its own: whether others make it wait shows in nobody else's time. */
+import { Agent } from 'node:http';
+import { childArgument, serveParent } from '../child.ts';
+import type { Failures } from '../failures.ts';
+import { problemOf } from './ask.ts';
+import { Pacer } from './pacer.ts';
+import { Tally } from './tally.ts';
+
+const SIZE = 1024;
+const CONNECTIONS = 16;
+
+export interface HealthyOrder {
+  readonly port: number;
+  readonly perSecond: number;
+}
+
+export interface HealthyReport {
+  readonly doneCount: number;
+  readonly failures: Failures;
+  /** Requests that were not begun because a second's worth of others waited for their answers. */
+  readonly skippedCount: number;
+  readonly slowestMs: number;
+}
+
+const { port, perSecond } = childArgument<HealthyOrder>();
+const pacer = new Pacer();
+const tally = new Tally();
+const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' });
+let slowestMs = 0;
+
+pacer.every(perSecond, perSecond, async () => {
+  const startMs = performance.now();
+  const id = tally.nextId('healthy');
+  await tally.run('healthy', () => problemOf({ port, agent, tally, kind: 'healthy', size: SIZE, id }));
+  slowestMs = Math.max(slowestMs, performance.now() - startMs);
+});
+
+serveParent({}, async (): Promise<HealthyReport> => {
+  await pacer.stop();
+  const { failures, done } = tally;
+  return { doneCount: done.healthy ?? 0, failures, skippedCount: pacer.skippedCount, slowestMs };
+});
