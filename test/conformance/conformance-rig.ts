@@ -23,6 +23,7 @@ export class ConformanceRig {
       return [
         [`hasty-${index}`, { address, timeouts: HASTY, routes }] as const,
         [`patient-${index}`, { address, timeouts: PATIENT, routes }] as const,
+        [`proxied-${index}`, { address, timeouts: HASTY, proxyProtocol: 'require' as const, routes }] as const,
       ];
     });
     const clusters = lanes.map(({ origin }, index) => {
@@ -36,7 +37,8 @@ export class ConformanceRig {
       clusters: Object.fromEntries(clusters),
     });
     for (const [index, lane] of lanes.entries()) {
-      lane.connect({ hasty: proxy.port(`hasty-${index}`), patient: proxy.port(`patient-${index}`) });
+      const port = (kind: string) => proxy.port(`${kind}-${index}`);
+      lane.connect({ hasty: port('hasty'), patient: port('patient'), proxied: port('proxied') });
     }
     return new ConformanceRig(proxy, lanes);
   }

@@ -54,6 +54,8 @@ export interface LanePorts {
   readonly hasty: number;
   /** With long ones: for bytes that drip on a busy machine. */
   readonly patient: number;
+  /** As hasty, for connections that begin with a PROXY header. */
+  readonly proxied: number;
 }
 
 export class Lane {
@@ -94,12 +96,13 @@ export class Lane {
    * Sends the bytes of a case. Whole, it waits until the proxy ends the connection, which its short deadlines see to. In pieces, `expected`
    * tells what to wait for: so many answers, or, after all was sent, none at all; then the client ends.
    */
-  async request(bytes: Buffer, split: Split, expected?: RequestOutcome): Promise<RequestOutcome> {
+  async request(bytes: Buffer, split: Split, expected?: RequestOutcome, isProxied = false): Promise<RequestOutcome> {
     await this.#prime();
-    const client = new HttpClient(split === 'whole' ? this.#ports!.hasty : this.#ports!.patient);
+    const { hasty, patient, proxied } = this.#ports!;
+    const client = new HttpClient(isProxied ? proxied : split === 'whole' ? hasty : patient);
     const isOver = () => client.isClosed || client.socket.readableEnded;
     await drip(cut(bytes, split), (piece) => client.send(piece), isOver);
-    if (expected !== undefined && !isOver()) await awaitAnswers(client, expected);
+    if (expected !== undefined && !isOver()) await awaitAnswers(client, expected, bytes);
     const isStuck = await isLate(client);
     client.close();
     const answers = readAnswers(client.received);
@@ -165,13 +168,26 @@ export class Lane {
   }
 }
 
-/** Waits for as many answers as there were when the bytes came at once, then ends. A 408 is not waited for: ending says it sooner. */
-async function awaitAnswers(client: HttpClient, expected: RequestOutcome): Promise<void> {
-  const count = expected.answers.filter(({ status }) => status !== TIMED_OUT).length;
+/**
+ * Waits for as many answers as there were when the bytes came at once, then ends. A 408 is not waited for, nor a refusal that may come as
+ * late as one: ending says it sooner.
+ */
+async function awaitAnswers(client: HttpClient, expected: RequestOutcome, bytes: Buffer): Promise<void> {
+  const isOpen = endsWithinHead(bytes);
+  const isSure = ({ status, isForwarded }: CaseAnswer) => status !== TIMED_OUT && (isForwarded || !isOpen);
+  const count = expected.answers.filter(isSure).length;
   const areThere = () => readAnswers(client.received).length >= count;
   // Fewer, or none in time: the outcome says so.
   await client.until('the answers', areThere, SETTLE_MS).catch(() => {});
   client.socket.end();
+}
+
+/**
+ * Whether the last bytes belong to a head that has no end yet. What is wrong with such a head may be said at once, where it is seen, or at its
+ * deadline, where it came in pieces too small to be worth a look: refused in either case, and nothing of it is forwarded.
+ */
+export function endsWithinHead(bytes: Buffer): boolean {
+  return !/\n\r?\n$/.test(bytes.toString('latin1'));
 }
 
 async function isLate(client: HttpClient): Promise<boolean> {
@@ -210,6 +226,7 @@ export function readAnswers(received: string): CaseAnswer[] {
  */
 export function withoutOurFields(text: string): string {
   return text
+    .replace(/^X-Request-Id: [0-9a-f]{32}\r\n/gim, '')
     .replace(/X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n/g, '')
     .replace(/^(Host:[ \t]*(\S*)[ \t]*\r\n(?:.+\r\n)*?)X-Forwarded-Host: \2\r\n/gim, '$1');
 }

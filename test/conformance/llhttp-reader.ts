@@ -27,10 +27,7 @@ interface HttpParserClass {
   readonly kOnMessageComplete: number;
 }
 
-const { HTTPParser, methods } = createRequire(import.meta.url)('_http_common') as {
-  readonly HTTPParser: HttpParserClass;
-  readonly methods: readonly string[];
-};
+const { HTTPParser } = createRequire(import.meta.url)('_http_common') as { readonly HTTPParser: HttpParserClass };
 
 const HEAD_MAX_BYTES = 1 << 20;
 const STRICT = 0;
@@ -38,7 +35,17 @@ const STRICT = 0;
 const READ_BODY = 0;
 const NO_BODY = 1;
 const TOKEN = /^(?:\r\n)?([!#$%&'*+\-.^_`|~0-9A-Za-z]+) /;
-const KNOWN = new Set(METHODS);
+/** The methods that it knows, each at the place that is its number. The parser tells numbers only, and gives nobody the list. */
+const KNOWN = METHODS.reduce<string[]>((known, name) => {
+  const parser = new HTTPParser();
+  parser.initialize(HTTPParser.REQUEST, {}, HEAD_MAX_BYTES, STRICT);
+  parser[HTTPParser.kOnHeadersComplete] = (...[, , , number]: [number, number, string[], number]) => {
+    known[number] = name;
+    return READ_BODY;
+  };
+  parser.execute(Buffer.from(`${name} ${name === 'CONNECT' ? 'a:1' : '/'} HTTP/1.1\r\n\r\n`));
+  return known;
+}, []);
 const CUT = new Set(['HPE_INVALID_EOF_STATE']);
 
 interface Draft {
@@ -97,7 +104,7 @@ export function readResponsesStrictly(bytes: Buffer, method = 'GET', ended = tru
 function withKnownMethod(bytes: Buffer): { bytes: Buffer; method?: string } {
   const match = TOKEN.exec(bytes.toString('latin1', 0, 16_384));
   const method = match?.[1];
-  if (method === undefined || (KNOWN.has(method) && method !== 'CONNECT')) return { bytes };
+  if (method === undefined || (KNOWN.includes(method) && method !== 'CONNECT')) return { bytes };
   const start = match![0].length - 1 - method.length;
   return {
     bytes: Buffer.concat([bytes.subarray(0, start), Buffer.from('PUT'), bytes.subarray(start + method.length)]),
@@ -136,7 +143,7 @@ function listen(parser: HttpParser, draft: Draft, messages: Message[], afterHead
   ) => {
     const found = pairs(fields ?? draft.fields);
     const target = url ?? draft.url;
-    const name = typeof method === 'number' ? (methods[method] ?? '') : '';
+    const name = KNOWN[method] ?? '';
     draft.message = { method: name, target, status: status ?? 0, versionMinor, fields: found, body: '', trailers: [] };
     draft.fields = [];
     draft.url = '';

@@ -18,15 +18,18 @@ interface Body {
   readonly end: number;
 }
 
-/** Reads the requests in `bytes`, as if the connection had ended behind them. */
-export function readRequests(bytes: Buffer): Reading {
+/**
+ * Reads the requests in `bytes`, as if the connection had ended behind them. `ends` are the places, in order, up to which the bytes had come
+ * each time that they were looked at; the last is their length.
+ */
+export function readRequests(bytes: Buffer, ends: readonly number[] = [bytes.length]): Reading {
   const messages: Message[] = [];
   for (let at = 0; at < bytes.length; ) {
     const head = new RequestHead(LIMITS.headersMaxCount);
-    const length = parseRequestHead(bytes, at, bytes.length, LIMITS, head);
+    const length = firstVerdict(ends, at, (end) => parseRequestHead(bytes, at, end, LIMITS, head));
     if (length < 0) return { messages, refusal: REQUEST_REFUSALS[-length], isCut: false };
     if (length === 0) return { messages, refusal: undefined, isCut: true };
-    const body = readBody(bytes, at + length, head);
+    const body = readBody(bytes, at + length, head, ends);
     if (typeof body === 'string') return stopped(messages, body);
     messages.push({
       method: bytes.toString('latin1', head.methodStart, head.methodEnd),
@@ -42,17 +45,31 @@ export function readRequests(bytes: Buffer): Reading {
   return { messages, refusal: undefined, isCut: false };
 }
 
+/** What the parser said when it first said something. */
+function firstVerdict(ends: readonly number[], at: number, parse: (end: number) => number): number {
+  for (const end of ends) {
+    const result = end > at ? parse(end) : 0;
+    if (result !== 0) return result;
+  }
+  return 0;
+}
+
 /** Reads the responses to `method` in `bytes`. `ended`: the connection has ended there, which is the end of a body without length. */
-export function readResponses(bytes: Buffer, method = 'GET', ended = true): Reading {
+export function readResponses(
+  bytes: Buffer,
+  method = 'GET',
+  ended = true,
+  ends: readonly number[] = [bytes.length],
+): Reading {
   const messages: Message[] = [];
   const asked = method === 'HEAD' ? Method.HEAD : Method.GET;
   for (let at = 0; at < bytes.length; ) {
     const head = new ResponseHead(LIMITS.headersMaxCount);
-    const length = parseResponseHead(bytes, at, bytes.length, LIMITS, head, asked);
+    const length = firstVerdict(ends, at, (end) => parseResponseHead(bytes, at, end, LIMITS, head, asked));
     if (length < 0) return { messages, refusal: 'malformed_response', isCut: false };
     if (length === 0) return { messages, refusal: undefined, isCut: true };
     if (head.bodyKind === BodyKind.UNTIL_CLOSE && !ended) return { messages, refusal: undefined, isCut: true };
-    const body = readBody(bytes, at + length, head);
+    const body = readBody(bytes, at + length, head, ends);
     if (typeof body === 'string') return stopped(messages, body);
     const { status, versionMinor } = head;
     const fields = fieldsOf(bytes, head);
@@ -66,34 +83,38 @@ function stopped(messages: readonly Message[], why: 'cut' | 'malformed_body'): R
   return { messages, refusal: why === 'cut' ? undefined : why, isCut: why === 'cut' };
 }
 
-function readBody(bytes: Buffer, start: number, head: HeadFields): Body | 'cut' | 'malformed_body' {
-  if (head.bodyKind === BodyKind.CHUNKED) return readChunks(bytes, start);
+function readBody(
+  bytes: Buffer,
+  start: number,
+  head: HeadFields,
+  ends: readonly number[],
+): Body | 'cut' | 'malformed_body' {
+  if (head.bodyKind === BodyKind.CHUNKED) return readChunks(bytes, start, ends);
   const length = head.bodyKind === BodyKind.LENGTH ? head.contentLength : 0;
   const end = head.bodyKind === BodyKind.UNTIL_CLOSE ? bytes.length : start + length;
   if (end > bytes.length) return 'cut';
   return { body: bytes.toString('latin1', start, end), trailers: [], end };
 }
 
-function readChunks(bytes: Buffer, start: number): Body | 'cut' | 'malformed_body' {
+function readChunks(bytes: Buffer, start: number, ends: readonly number[]): Body | 'cut' | 'malformed_body' {
   const decoder = new ChunkedDecoder(CHUNKED_LIMITS);
   let body = '';
   let trailers = '';
-  for (let at = start; ; at = decoder.consumed) {
-    switch (decoder.next(bytes, at, bytes.length)) {
-      case Chunked.DATA:
-        body += bytes.toString('latin1', decoder.dataStart, decoder.dataEnd);
-        break;
-      case Chunked.TRAILERS:
+  let at = start;
+  for (const end of ends) {
+    if (end < start) continue;
+    for (let found = -1; found !== Chunked.NEED_MORE; at = decoder.consumed) {
+      found = decoder.next(bytes, at, end);
+      if (found === Chunked.ERROR) return 'malformed_body';
+      if (found === Chunked.DATA) body += bytes.toString('latin1', decoder.dataStart, decoder.dataEnd);
+      if (found === Chunked.TRAILERS) {
         trailers += bytes.toString('latin1', decoder.trailersStart, decoder.trailersEnd);
-        break;
-      case Chunked.DONE:
-        return { body, trailers: readLines(trailers), end: decoder.consumed };
-      case Chunked.NEED_MORE:
-        return 'cut';
-      case Chunked.ERROR:
-        return 'malformed_body';
+      }
+      if (found === Chunked.DONE) return { body, trailers: readLines(trailers), end: decoder.consumed };
     }
+    if (decoder.heldFrom >= 0) at = decoder.heldFrom;
   }
+  return 'cut';
 }
 
 function readLines(text: string): Field[] {
