@@ -12,7 +12,8 @@ import { ERRORS } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import type { Exchange } from './exchange.ts';
-import { mayBeWholeHead, parseRequestHead } from './h1/request-parser.ts';
+import { isWorthParsing } from './h1/partial-head.ts';
+import { parseRequestHead } from './h1/request-parser.ts';
 import { REQUEST_REFUSALS } from './h1/request-refusals.ts';
 import type { HttpListener } from './http-listener.ts';
 
@@ -62,18 +63,15 @@ export class HttpConnection implements ConnectionHandler {
     const { listener } = this;
     const { slab } = listener.dispatcher.engine;
     const { limits } = listener.plan.listener;
-    const held = this.#heldBytes;
+    const end = offset + length;
     this.#hasHeldRequest = false;
-    // A head that dribbles in is parsed when it may be whole, or has doubled: the work stays linear in its size.
-    if (held > 0 && length < 2 * this.#parsedBytes && length < limits.headMaxBytes) {
-      if (!mayBeWholeHead(slab, offset, offset + held, offset + length)) {
-        this.#holdHead(offset, length);
-        return;
-      }
+    if (!isWorthParsing(slab, offset, end, this.#heldBytes, this.#parsedBytes, limits.headMaxBytes)) {
+      this.#holdHead(offset, length);
+      return;
     }
-    const result = parseRequestHead(slab, offset, offset + length, limits, listener.requestHead);
+    const result = parseRequestHead(slab, offset, end, limits, listener.requestHead);
     this.#parsedBytes = length;
-    if (result > 0) this.#begin(offset + result, offset + length);
+    if (result > 0) this.#begin(offset + result, end);
     else if (result === 0) this.#holdHead(offset, length);
     else this.#refuse(REQUEST_REFUSALS[-result]!);
   }

@@ -17,6 +17,7 @@ import { ChunkForwarder, Forwarded } from './chunk-forwarder.ts';
 import { writeHex } from './chunk-size.ts';
 import { forwardResponseHead, Persistence } from './forward-response.ts';
 import { BodyKind, type HeadLimits } from './head-fields.ts';
+import { isWorthParsing } from './partial-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { parseResponseHead } from './response-parser.ts';
 
@@ -55,6 +56,9 @@ export class ResponseReader implements ConnectionHandler {
   /** The round in which the deadline was last replaced: one that passed in the same round is an old one. */
   #deadlineRound = -1;
   #hasBytes = false;
+  /** Bytes of a partial head that are held, and how many there were when it was last parsed. */
+  #heldBytes = 0;
+  #parsedBytes = 0;
   #interimCount = 0;
   #hasContinued = false;
   /** Whether the connection may serve another exchange, as far as this response says. */
@@ -80,6 +84,7 @@ export class ResponseReader implements ConnectionHandler {
     this.#poolIdleMs = target.cluster.plan.poolIdleMs;
     this.#endpoint = endpoint;
     this.#hasBytes = false;
+    this.#heldBytes = 0;
     this.#interimCount = 0;
     this.#hasContinued = false;
     this.#isReusable = false;
@@ -166,7 +171,8 @@ export class ResponseReader implements ConnectionHandler {
       case AWAITING:
         if (this.#isReused && this.#exchange.listener.dispatcher.round === this.#openedRound)
           this.#broke('upstream_closed');
-        else this.#readHead(offset, end);
+        else if (this.#isWorthParsing(offset, end)) this.#readHead(offset, end);
+        else this.#holdHead(offset, end);
         return;
       case CHUNKED:
         this.#exchange.listener.dispatcher.commands.beginSend(this.#exchange.downstreamId, this.#id, 0);
@@ -180,6 +186,16 @@ export class ResponseReader implements ConnectionHandler {
         // Bytes behind the response: nobody asked for them, so nothing that follows on this connection can be trusted.
         this.#isReusable = false;
     }
+  }
+
+  #isWorthParsing(start: number, end: number): boolean {
+    const { slab } = this.#exchange.listener.dispatcher.engine;
+    return isWorthParsing(slab, start, end, this.#heldBytes, this.#parsedBytes, LIMITS.headMaxBytes);
+  }
+
+  #holdHead(start: number, end: number): void {
+    this.#heldBytes = end - start;
+    this.#exchange.listener.dispatcher.commands.hold(this.#id, start, this.#heldBytes);
   }
 
   #readHead(start: number, end: number): void {
@@ -208,7 +224,9 @@ export class ResponseReader implements ConnectionHandler {
       }
       this.#forwardInterim(responseHead);
     }
-    if (at < end) dispatcher.commands.hold(this.#id, at, end - at);
+    this.#parsedBytes = end - at;
+    if (at < end) this.#holdHead(at, end);
+    else this.#heldBytes = 0;
   }
 
   /** 100 is for who asked for it, once; HTTP/1.0 knows none of them (RFC 9110 section 15.2). */
