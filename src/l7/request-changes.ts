@@ -8,6 +8,8 @@ export interface RequestChanges {
   /** Host is one of the fields they set, where the route rewrites it. */
   readonly headers: HeaderEdits | undefined;
   readonly replacesHost: boolean;
+  /** The connection to the endpoint serves no other request, and the endpoint is told. */
+  readonly endsConnection: boolean;
   /** Room that all of it takes of the scratch. */
   readonly scratchBytes: number;
 }
@@ -26,5 +28,17 @@ export function compileRequestChanges(
       ? undefined
       : new HeaderEdits({ set: [...hostLines, ...set], add, remove });
   if (path === undefined && headers === undefined) return undefined;
-  return { path, headers, replacesHost, scratchBytes: (path?.scratchBytes ?? 0) + (headers?.scratchBytes ?? 0) };
+  return {
+    path,
+    headers,
+    replacesHost,
+    endsConnection: false,
+    scratchBytes: (path?.scratchBytes ?? 0) + (headers?.scratchBytes ?? 0),
+  };
+}
+
+/** The same changes, on a connection of its own: so that the endpoint ends it, and no port of ours is left waiting for late segments. */
+export function onOwnConnection(changes: RequestChanges | undefined): RequestChanges {
+  const { path, headers, replacesHost = false, scratchBytes = 0 } = changes ?? {};
+  return { path, headers, replacesHost, endsConnection: true, scratchBytes };
 }

@@ -5,7 +5,7 @@ import type { Cluster } from '../upstream/cluster.ts';
 import type { ClusterSet } from '../upstream/cluster-set.ts';
 import { compileDirectResponse, type DirectResponse } from './direct-response.ts';
 import { HeaderEdits } from './header-edits.ts';
-import { compileRequestChanges, type RequestChanges } from './request-changes.ts';
+import { compileRequestChanges, onOwnConnection, type RequestChanges } from './request-changes.ts';
 import { WeightedTargets } from './weighted-targets.ts';
 
 /** A route and one of its clusters. An exchange keeps the one it began with. */
@@ -56,7 +56,10 @@ export function compileRoute(
   const targets = action.clusters.map((share): RouteTarget => {
     const cluster = clusters.at(share.cluster);
     const counter = counters.requestCounter(listener, name, cluster.plan.name);
-    return { plan: action, cluster, counter, requestChanges, responseEdits };
+    // A PROXY header speaks for one client, and so for all requests of its connection.
+    const isShared = (cluster.plan.proxyProtocol ?? 'off') === 'off';
+    const changes = isShared ? requestChanges : onOwnConnection(requestChanges);
+    return { plan: action, cluster, counter, requestChanges: changes, responseEdits };
   });
   const weights = action.clusters.map(({ weight }) => weight);
   return { plan, targets: new WeightedTargets(targets, weights), scratchBytes: requestChanges?.scratchBytes ?? 0 };

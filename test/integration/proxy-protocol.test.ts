@@ -161,6 +161,7 @@ describe.each(ENGINES)('PROXY protocol over the %s engine', (engine) => {
     const { localPort } = client.socket;
     expect(first).toMatchObject({ source: `127.0.0.1 ${localPort}`, destination: `127.0.0.1 ${proxy.port(listener)}` });
     expect(first.head).toMatch(/^GET \/1 HTTP\/1\.1\r\n/);
+    expect(first.head).toMatch(/\r\nConnection: close$/);
     // One connection, one client: the next request has one of its own.
     const second = JSON.parse((await client.ask(get('/2'))).text) as Seen;
     expect(second.source).toBe(first.source);

@@ -46,6 +46,9 @@ export function forwardRequestHead(
     commands.range(prepared.transferEncodingChunked.offset, prepared.transferEncodingChunked.length);
   }
   if (head.wantsUpgrade === 1) forwardUpgrade(commands, prepared, head.headers, head.upgradeIndex);
+  else if (changes?.endsConnection === true) {
+    commands.range(prepared.connectionClose.offset, prepared.connectionClose.length);
+  }
   commands.range(prepared.lineEnd.offset, prepared.lineEnd.length);
 }
 
