@@ -3,6 +3,8 @@
  *
  *     import { defineConfig, start } from 'fourseven';
  *     const proxy = await start(defineConfig({ listeners: {…}, clusters: {…} }));
+ *
+ * Routes can be tested without running anything: see `explain`.
  */
 import type { ConfigInput } from './config/config.ts';
 import { formatProblems } from './config/problem.ts';
@@ -10,11 +12,13 @@ import { validateConfig } from './config/validate-config.ts';
 import { type EventLog, silentLog } from './control/event-log.ts';
 import { RunningProxy } from './control/running-proxy.ts';
 import { ProxyError } from './core/errors.ts';
+import type { ExplainRequest, Explanation } from './explain/explanation.ts';
 
 export type { ConfigInput } from './config/config.ts';
 export { defineConfig } from './config/define-config.ts';
 export type { EventLog } from './control/event-log.ts';
 export { type ErrorCode, ProxyError } from './core/errors.ts';
+export type { ExplainRequest, Explanation } from './explain/explanation.ts';
 
 export interface StartOptions {
   /** Told what happens while the proxy runs; silent if left out. */
@@ -44,4 +48,17 @@ export async function start(config: ConfigInput, options: StartOptions = {}): Pr
     drain: () => running.drain(),
     close: () => running.close(),
   };
+}
+
+/**
+ * Says what would become of a request: which route takes it, why the others do not, and what an endpoint would see. Opens nothing and resolves no
+ * names; the endpoints are those of the configuration. Throws ProxyError `config_invalid`, and an Error if the question makes no sense
+ * (a URL that is none, a listener that does not exist).
+ */
+export async function explain(config: ConfigInput, request: ExplainRequest): Promise<Explanation> {
+  // Loaded on demand: it brings parts of the data plane with it, which have no business in the thread of a running proxy.
+  const { explainRequest } = await import('./explain/explain.ts');
+  const result = validateConfig(config);
+  if (result.config === undefined) throw new ProxyError('config_invalid', formatProblems(result.problems, 'config'));
+  return explainRequest(result.config, request);
 }

@@ -5,6 +5,7 @@ import { PRODUCT_VERSION } from '../control/product-version.ts';
 import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
 import { ExitCode } from './exit-code.ts';
+import type { ExplainOptions } from './explain.ts';
 import { runRun } from './run.ts';
 import { runStatus } from './status.ts';
 
@@ -27,6 +28,26 @@ function makeProgram(finish: (code: number) => void): Command {
     .argument('[file]', DEFAULT_FILE)
     .description('check a configuration and print everything that is wrong with it')
     .action(async (file?: string) => finish(await runCheck(file, { cwd: process.cwd(), stdout: process.stdout })));
+  program
+    .command('explain')
+    .argument('<file>', 'the configuration')
+    .argument('<method>', 'as in GET')
+    .argument('<url>', 'http://host:port/path?query, or /path')
+    .option(
+      '-H, --header <line>',
+      "a header field, 'name: value'; may be repeated",
+      (line, lines: string[]) => [...lines, line],
+      [],
+    )
+    .option('--source <address>', 'address of the client', '127.0.0.1')
+    .option('--listener <name>', 'which listener; without it the one on the port of the URL, or the first')
+    .option('--json', 'print the answer as JSON', false)
+    .description('say which route a request takes and why, and what an endpoint would see')
+    .action(async (file: string, method: string, url: string, options: ExplainOptions) => {
+      // Loaded on demand: it brings parts of the data plane with it.
+      const { runExplain } = await import('./explain.ts');
+      finish(await runExplain(file, method, url, options, { cwd: process.cwd(), stdout: process.stdout }));
+    });
   program
     .command('demo')
     .description('run a proxy with three small endpoints behind it, to try')

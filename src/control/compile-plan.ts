@@ -84,7 +84,12 @@ function listenerKey(listener: ListenerConfig): string {
   return `${listener.name} ${formatAddress(listener.address)}`;
 }
 
-function compileListener(listener: ListenerConfig, slot: number, clusterIndex: (name: string) => number): ListenerPlan {
+/** `clusterIndex`: of the cluster with that name, in the plan. */
+export function compileListener(
+  listener: ListenerConfig,
+  slot: number,
+  clusterIndex: (name: string) => number,
+): ListenerPlan {
   const base = {
     slot,
     name: listener.name,

@@ -42,7 +42,8 @@ export class HttpPlan {
   }
 }
 
-function pathOptionsOf({ paths }: HttpListenerPlan): number {
+/** For `normalizePath`. */
+export function pathOptionsOf({ paths }: HttpListenerPlan): number {
   const keepsEncoded = paths?.encodedSlashes === 'keep' ? PATH_KEEP_ENCODED_SLASHES : 0;
   return keepsEncoded | (paths?.mergeSlashes === false ? PATH_KEEP_EMPTY_SEGMENTS : 0);
 }

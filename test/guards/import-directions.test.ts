@@ -20,8 +20,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   l7: [...GROUND_TO_CONTRACT, 'downstream', 'upstream'],
   shard: [...GROUND_TO_CONTRACT, 'downstream', 'upstream', 'l4', 'l7'],
   control: GROUND_TO_CONTRACT,
-  cli: ['control', 'config', 'core'],
-  'index.ts': ['control', 'config', 'core'],
+  explain: [...GROUND_TO_CONTRACT, 'downstream', 'l7', 'control'],
+  cli: ['control', 'config', 'core', 'explain'],
+  'index.ts': ['control', 'config', 'core', 'explain'],
 };
 
 const sources = listFiles('src', '.ts');
