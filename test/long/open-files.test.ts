@@ -86,9 +86,11 @@ describe.each(ENGINES)('at the limit of open files, the %s engine', (engine) => 
       for (const client of clients) client.close();
       await within(RECOVERED_WITHIN_MS, 'a new client is served', exchangeAll(connect(1), 'after'));
       expect((await proxy.status()).shards.every(({ restarts }) => restarts === 0)).toBe(true);
+      for (const client of clients) client.close();
+      expect((await proxy.stop()).code).toBe(0);
     } finally {
       for (const client of clients) client.close();
-      await proxy.stop();
+      proxy.signal('SIGKILL');
       origin.kill();
     }
   });

@@ -83,8 +83,9 @@ describe.each(ENGINES)('slow clients, the %s engine', (engine) => {
       expect(tally.failures.first).toEqual([]);
       expect(failures.first, 'what the origin should not have seen').toEqual([]);
       expect(mostBytes).toBeLessThan(baseBytes + SLOW_READERS * BYTES_PER_READER);
-    } finally {
       expect((await proxy.stop()).code).toBe(0);
+    } finally {
+      proxy.signal('SIGKILL');
     }
   });
 });

@@ -20,7 +20,7 @@ export interface Order {
   readonly down: number;
 }
 
-/** A socket that never throws; its error is kept. */
+/** Connects, and says what the origin shall do. Errors are for those who listen to them. */
 export function openSession(port: number, { mode, id, up, down }: Order): Socket {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
