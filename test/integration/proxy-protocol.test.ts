@@ -245,8 +245,7 @@ describe.each(ENGINES)('PROXY protocol over the %s engine', (engine) => {
         client.close();
       }
     } finally {
-      await front.stop();
-      await stop(server);
+      await Promise.all([front.stop(), stop(server)]);
     }
   });
 });
