@@ -182,12 +182,16 @@ async function awaitAnswers(client: HttpClient, expected: RequestOutcome, bytes:
   client.socket.end();
 }
 
+/** A head up to here is looked at whenever bytes of it come. */
+const EAGER_MAX_BYTES = 1024;
+
 /**
- * Whether the last bytes belong to a head that has no end yet. What is wrong with such a head may be said at once, where it is seen, or at its
- * deadline, where it came in pieces too small to be worth a look: refused in either case, and nothing of it is forwarded.
+ * Whether the bytes end within a large head. What is wrong with it may be said at once, where it is seen, or at its deadline, where it came in
+ * pieces too small to be worth a look each: refused in either case, and nothing of it is forwarded.
  */
 export function endsWithinHead(bytes: Buffer): boolean {
-  return !/\n\r?\n$/.test(bytes.toString('latin1'));
+  const text = bytes.toString('latin1');
+  return !/\n\r?\n$/.test(text) && text.length - text.lastIndexOf('\r\n\r\n') > EAGER_MAX_BYTES;
 }
 
 async function isLate(client: HttpClient): Promise<boolean> {

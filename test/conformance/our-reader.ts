@@ -74,6 +74,8 @@ export function readResponses(
     const { status, versionMinor } = head;
     const fields = fieldsOf(bytes, head);
     messages.push({ method: '', target: '', status, versionMinor, fields, body: body.body, trailers: body.trailers });
+    // What follows is another protocol (RFC 9110 section 15.2.2).
+    if (status === 101) break;
     at = body.end;
   }
   return { messages, refusal: undefined, isCut: false };

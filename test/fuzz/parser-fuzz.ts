@@ -20,6 +20,7 @@ import { mutate } from './mutator.ts';
 
 const SLOW_MS = 50;
 const FINDINGS_MAX = 20;
+const FINDING_MAX_CHARACTERS = 2_000;
 const CUTS_MAX = 6;
 const SEED_MAX_BYTES = 16 * 1024;
 /** Inputs between two looks at the clock. */
@@ -125,9 +126,8 @@ function main(): number {
       const found = attempt(bytes, side, random);
       if (found === '') continue;
       findings++;
-      console.log(
-        `${side === REQUESTS ? 'request' : 'response'} ${JSON.stringify(bytes.toString('latin1'))}\n  ${found}`,
-      );
+      const what = side === REQUESTS ? 'request' : 'response';
+      console.log(`${what} ${bytes.toString('base64')}\n  ${found.slice(0, FINDING_MAX_CHARACTERS)}`);
     }
   }
   const perSecond = (inputs / (performance.now() - startMs)) * 1000;
