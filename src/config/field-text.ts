@@ -1,5 +1,5 @@
 /** Texts that become parts of messages, or are compared with them: what could not be sent, or never be met, is refused here. */
-import { compilePattern } from '../core/pattern/pattern.ts';
+import { patternFault } from '../core/pattern/pattern.ts';
 import { quote } from './quote.ts';
 import type { Fault, Reading } from './reading.ts';
 
@@ -104,6 +104,5 @@ export function readQueryValue(text: string): Reading<string> {
 
 /** A pattern that can be matched in linear time. */
 export function readPattern(text: string): Reading<string> {
-  const compiled = compilePattern(text);
-  return 'cause' in compiled ? compiled : { value: text };
+  return patternFault(text) ?? { value: text };
 }

@@ -98,7 +98,6 @@ class Determinizer {
   readonly #columns: Uint8Array;
   /** A byte of each column. */
   readonly #samples: number[];
-  readonly #rows: number[][] = [];
   readonly #members: (readonly number[])[] = [];
   readonly #acceptsAtEnd: number[] = [];
   readonly #byKey = new Map<string, number>();
@@ -111,20 +110,20 @@ class Determinizer {
     this.#graph = graph;
     this.#first = first;
     this.#seen = new Int32Array(graph.kinds.length);
-    const { columns, samples } = columnsOf(graph.sets.filter((set) => set !== undefined));
+    const { columns, samples } = columnsOf(new Set(graph.sets.filter((set) => set !== undefined)));
     this.#columns = columns;
     this.#samples = samples;
   }
 
   run(): Automaton {
     const columnCount = this.#samples.length;
-    // Rows 0 and 1 lead to themselves.
-    const sinks = [0, 1].map((state) => Array<number>(columnCount).fill(state));
     const start = this.#stateOf(this.#reach([this.#first], true), true);
+    // Row 0 leads to itself, and so does row 1.
+    const cells = [...Array<number>(columnCount).fill(0), ...Array<number>(columnCount).fill(columnCount)];
     for (let state = 2; state < this.#members.length + 2; state++) {
-      this.#rows.push(this.#samples.map((byte) => this.#after(this.#members[state - 2]!, byte)));
+      for (const byte of this.#samples) cells.push(this.#after(this.#members[state - 2]!, byte) * columnCount);
     }
-    const table = Uint32Array.from([...sinks, ...this.#rows].flat(), (state) => state * columnCount);
+    const table = Uint32Array.from(cells);
     const acceptsAtEnd = Uint8Array.from([0, 1, ...this.#acceptsAtEnd]);
     return { columns: this.#columns, table, acceptsAtEnd, start: start * columnCount, columnCount };
   }
@@ -189,17 +188,24 @@ class Determinizer {
   }
 }
 
-/** Bytes that are in the same sets share a column. */
-function columnsOf(sets: readonly Uint8Array[]): { columns: Uint8Array; samples: number[] } {
-  const distinct = [...new Map(sets.map((set) => [set.join(''), set])).values()];
+/** Bytes that are in the same sets share a column. Begins with one for all, and splits them set by set. */
+function columnsOf(sets: Iterable<Uint8Array>): { columns: Uint8Array; samples: number[] } {
   const columns = new Uint8Array(BYTES);
-  const samples: number[] = [];
-  const byKey = new Map<string, number>();
-  for (let byte = 0; byte < BYTES; byte++) {
-    const key = distinct.map((set) => set[byte]).join('');
-    const known = byKey.get(key) ?? samples.push(byte) - 1;
-    byKey.set(key, known);
-    columns[byte] = known;
+  let count = 1;
+  for (const set of sets) {
+    // By former column: the number of the one for bytes that are in the set, and for those that are not.
+    const inside = new Int16Array(count).fill(-1);
+    const outside = new Int16Array(count).fill(-1);
+    let next = 0;
+    for (let byte = 0; byte < BYTES; byte++) {
+      const half = set[byte] === 1 ? inside : outside;
+      const former = columns[byte]!;
+      if (half[former] === -1) half[former] = next++;
+      columns[byte] = half[former]!;
+    }
+    count = next;
   }
+  const samples = Array<number>(count).fill(0);
+  for (let byte = 0; byte < BYTES; byte++) samples[columns[byte]!] = byte;
   return { columns, samples };
 }

@@ -5,7 +5,7 @@
  */
 
 export type Expression =
-  /** One byte: those that are 1 in the table. */
+  /** One byte: those that are 1 in the table, which may be shared. */
   | { readonly kind: 'byte'; readonly set: Uint8Array }
   | { readonly kind: 'sequence'; readonly parts: readonly Expression[] }
   | { readonly kind: 'choice'; readonly options: readonly Expression[] }
@@ -122,7 +122,7 @@ class Parser {
       case '[':
         return { kind: 'byte', set: this.#class() };
       case '.':
-        return { kind: 'byte', set: setOf((byte) => byte !== 0x0a && byte !== 0x0d) };
+        return { kind: 'byte', set: NOT_LINE_END };
       case '^':
         return { kind: 'start' };
       case '$':
@@ -177,9 +177,9 @@ class Parser {
       if (first.byte === undefined || last.byte === undefined || first.byte > last.byte) {
         this.#refuse('has a range that is none', 'write the lower character first, as in [a-z]; - itself at the end');
       }
-      for (let byte = first.byte; byte <= last.byte; byte++) merge(set, this.#literal(String.fromCharCode(byte)));
+      for (let byte = first.byte; byte <= last.byte; byte++) this.#add(set, byte);
     }
-    return isNegated ? setOf((byte) => set[byte] === 0) : set;
+    return isNegated ? complementOf(set) : set;
   }
 
   /** One character, which may begin or end a range, or a set like `\d`, which may not. */
@@ -197,7 +197,7 @@ class Parser {
   #escape(): Uint8Array {
     const letter = this.#next();
     const set = SETS[letter.toLowerCase()];
-    if (set !== undefined) return letter === letter.toLowerCase() ? set : setOf((byte) => set[byte] === 0);
+    if (set !== undefined) return letter === letter.toLowerCase() ? set : complementOf(set);
     if (letter === 't') return this.#literal('\t');
     if (letter === 'x') {
       const digits = /^[0-9A-Fa-f]{2}/.exec(this.#text.slice(this.#at))?.[0];
@@ -220,12 +220,17 @@ class Parser {
   }
 
   #literal(character: string): Uint8Array {
+    const byte = character.charCodeAt(0);
+    if (!this.#ignoresCase) return LITERALS[byte]!;
     const set = new Uint8Array(BYTES);
-    set[character.charCodeAt(0)] = 1;
-    if (!this.#ignoresCase || !/[a-z]/i.test(character)) return set;
-    set[character.toLowerCase().charCodeAt(0)] = 1;
-    set[character.toUpperCase().charCodeAt(0)] = 1;
+    this.#add(set, byte);
     return set;
+  }
+
+  #add(set: Uint8Array, byte: number): void {
+    set[byte] = 1;
+    const isLetter = LETTERS[byte] === 1;
+    if (this.#ignoresCase && isLetter) set[byte ^ CASE_BIT] = 1;
   }
 
   #peek(): string {
@@ -257,6 +262,10 @@ function setOf(has: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: BYTES }, (_, byte) => (has(byte) ? 1 : 0));
 }
 
+function complementOf(set: Uint8Array): Uint8Array {
+  return set.map((bit) => 1 - bit);
+}
+
 function merge(into: Uint8Array, from: Uint8Array): void {
   for (let byte = 0; byte < BYTES; byte++) into[byte]! |= from[byte]!;
 }
@@ -264,6 +273,14 @@ function merge(into: Uint8Array, from: Uint8Array): void {
 function charactersOf(pattern: RegExp): Uint8Array {
   return setOf((byte) => byte < 0x80 && pattern.test(String.fromCharCode(byte)));
 }
+
+/** What an upper-case letter and its lower-case one differ by. */
+const CASE_BIT = 0x20;
+const LETTERS = charactersOf(/[a-z]/i);
+/** One byte each, shared by all patterns. */
+const LITERALS = Array.from({ length: BYTES }, (_, literal) => setOf((byte) => byte === literal));
+
+const NOT_LINE_END = setOf((byte) => byte !== 0x0a && byte !== 0x0d);
 
 const SETS: Readonly<Record<string, Uint8Array>> = {
   d: charactersOf(/\d/),

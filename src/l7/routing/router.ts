@@ -12,14 +12,13 @@
 import type { RoutePlan } from '../../contract/plan.ts';
 import { asciiBytes } from '../../core/bytes.ts';
 import type { IpWords } from '../../core/ip-address.ts';
-import type { Pattern } from '../../core/pattern/pattern.ts';
+import { compilePattern, type Pattern } from '../../core/pattern/pattern.ts';
 import type { RequestHead } from '../h1/request-head.ts';
 import { ByteTable, HASH_BASIS, HASH_PRIME, hashBytes } from './byte-table.ts';
 import type { Condition } from './condition.ts';
 import { ConditionCompiler } from './conditions.ts';
 import { ANY_HOST, HostIndex } from './host-index.ts';
 import { compareConditions } from './precedence.ts';
-import { compileCheckedPattern } from './value-test.ts';
 
 export const ROUTE_NONE = -1;
 
@@ -35,7 +34,7 @@ export interface Router {
 export function compileRoutes(routes: readonly Pick<RoutePlan, 'match'>[]): Router {
   const compiler = new ConditionCompiler();
   const candidates = routes.map(({ match }, route) => {
-    const pattern = match.pathRegex === undefined ? undefined : compileCheckedPattern(match.pathRegex);
+    const pattern = match.pathRegex === undefined ? undefined : compilePattern(match.pathRegex);
     return { route, rank: 0, pattern, conditions: compiler.compile(match) };
   });
   const order = (a: Candidate, b: Candidate) => compareConditions(routes[a.route]!.match, routes[b.route]!.match);

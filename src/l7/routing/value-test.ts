@@ -4,8 +4,7 @@
  */
 import type { FieldMatch } from '../../contract/plan.ts';
 import { asciiBytes } from '../../core/bytes.ts';
-import { invariant } from '../../core/invariant.ts';
-import { compilePattern, type Pattern } from '../../core/pattern/pattern.ts';
+import { compilePattern } from '../../core/pattern/pattern.ts';
 
 /** `accepts(read(read(start, …), …))`. A Pattern is one. */
 export interface ValueTest {
@@ -18,14 +17,7 @@ export interface ValueTest {
 
 export function compileValueTest(match: FieldMatch): ValueTest {
   if ('exact' in match) return new ExactText(match.exact);
-  return 'regex' in match ? compileCheckedPattern(match.regex) : ANY_VALUE;
-}
-
-/** A pattern of a plan has been compiled before, by the configuration. */
-export function compileCheckedPattern(text: string): Pattern {
-  const compiled = compilePattern(text);
-  invariant('value' in compiled, 'the configuration was checked, but a pattern does not compile');
-  return compiled.value;
+  return 'regex' in match ? compilePattern(match.regex) : ANY_VALUE;
 }
 
 const DIFFERENT = -1;
