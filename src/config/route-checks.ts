@@ -70,7 +70,7 @@ function checkAction({ path, keys, hasNoShares }: RouteSketch): Finding[] {
 }
 
 /** What replaces a path replaces what `match.path` names. */
-function checkNewPaths({ path, keys, innerKeys }: RouteSketch): Finding[] {
+function checkNewPaths({ path, keys, innerKeys, fieldNames }: RouteSketch): Finding[] {
   const findings: Finding[] = [];
   if (innerKeys.has('match.path') && innerKeys.has('match.pathRegex')) {
     findings.push(
@@ -85,6 +85,13 @@ function checkNewPaths({ path, keys, innerKeys }: RouteSketch): Finding[] {
   if (keys.has('redirect') && !['scheme', 'host', 'port', 'path'].some((key) => innerKeys.has(`redirect.${key}`))) {
     const remedy = 'add `scheme`, `host`, `port` or `path`';
     findings.push(error([...path, 'redirect'], 'this redirect leads to where the request came', remedy));
+  }
+  const location = fieldNames.find((field) => keys.has('redirect') && field.name.toLowerCase() === 'location');
+  if (location !== undefined) {
+    findings.push({
+      ...error(location.path, 'the redirect says where to go', 'use its `host` and `path`'),
+      atKey: true,
+    });
   }
   return findings;
 }

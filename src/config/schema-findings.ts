@@ -85,7 +85,14 @@ function wrongChoice(issue: Extract<Issue, { code: 'invalid_union' }>, path: Pat
   const meant = issue.errors.find((branch) => !branch.some(isWrongKind));
   if (meant !== undefined) return meant.flatMap((inner) => findingsOf(inner, path, root));
   const expected = issue.errors.flat().filter(isWrongKind).map(expectation);
-  return [error(path, `${describeValue(issue.input)} is not expected here`, `write ${orList(expected)}`)];
+  const remedy = `write ${orList(expected)}${inQuotes(issue.input, expected)}`;
+  return [error(path, `${describeValue(issue.input)} is not expected here`, remedy)];
+}
+
+/** YAML takes `true` and `1` for what they look like. */
+function inQuotes(input: unknown, expected: readonly string[]): string {
+  const isPlain = typeof input === 'boolean' || typeof input === 'number';
+  return isPlain && expected.includes(KINDS.string!) ? `; in quotes it is a text: "${input}"` : '';
 }
 
 function isWrongKind(issue: Issue): boolean {
@@ -110,7 +117,8 @@ function plainFinding(issue: Issue, path: Path): Finding {
   }
   if (issue.input === null) return error(path, `\`${key}\` is empty`, `write ${expectation(issue)}, or remove the key`);
   const isQuotedNumber = typeof issue.input === 'string' && issue.input !== '' && Number.isFinite(Number(issue.input));
-  const remedy = `write ${expectation(issue)}${isQuotedNumber ? ', without quotes' : ''}`;
+  const quotes = isQuotedNumber ? ', without quotes' : inQuotes(issue.input, [expectation(issue)]);
+  const remedy = `write ${expectation(issue)}${quotes}`;
   return error(path, `${describeValue(issue.input)} is not expected here`, remedy);
 }
 

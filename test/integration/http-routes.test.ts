@@ -27,6 +27,7 @@ const ROUTES = [
     responseHeaders: { set: { 'X-A': 'b' } },
   },
   { name: 'elsewhere', match: { path: '/elsewhere' }, redirect: { path: '/there' } },
+  { name: 'large', match: { path: '/large' }, respond: { body: 'é'.repeat(65_536) } },
   { name: 'gone', match: { path: '/gone' }, respond: { status: 410 } },
   { name: 'empty', match: { path: '/empty' }, respond: { status: 204 } },
   { name: 'nearby', match: { path: '/office', sources: ['127.0.0.0/8'] }, respond: { body: 'welcome' } },
@@ -40,6 +41,8 @@ const ROUTES = [
   },
   { name: 'slow', match: { path: '/slow' }, cluster: 'origin', timeout: '100ms' },
 ];
+
+const LARGE = Buffer.from('é'.repeat(65_536));
 
 describe.each(ENGINES)('routes through the %s engine', (engine) => {
   let rig: HttpRig;
@@ -187,6 +190,17 @@ describe.each(ENGINES)('routes through the %s engine', (engine) => {
     expect([empty.status, field(empty, 'content-length')]).toEqual([204, undefined]);
     expect((await client.ask(get('/hello'))).status).toBe(200);
     expect(client.isClosed).toBe(false);
+  });
+
+  test('answer many at once with a large text, each in full', async () => {
+    const clients = Array.from({ length: 8 }, () => rig.client());
+    for (const client of clients) client.send(get('/large').repeat(8));
+    for (const client of clients) {
+      for (let index = 0; index < 8; index++) {
+        const answer = await client.answer();
+        expect([answer.body.length, answer.body.equals(LARGE)]).toEqual([131_072, true]);
+      }
+    }
   });
 
   test('answer a request whose body is here, and go on behind it', async () => {

@@ -210,6 +210,7 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
     ],
   ],
   [[...web, 'routes', 3, 'timeout'], ['1s']],
+  [[...web, 'routes', 3, 'responseHeaders'], [{ set: { Location: '/' } }]],
   [[...web, 'routes', 3, 'respond'], [{}]],
   [
     [...web, 'routes', 4, 'respond'],

@@ -307,6 +307,13 @@ describe('what a route becomes', () => {
     expect(problemsOf({ listeners: { web: { ...web, underscores: 'allow' } }, clusters })).toEqual([]);
   });
 
+  test('a value that YAML takes for something else is answered with quotes', () => {
+    const result = validateConfig(withRoutes({ match: { headers: { 'x-canary': true } }, cluster: 'site' }));
+    expect(result).toMatchObject({
+      problems: [{ remedy: expect.stringMatching(/; in quotes it is a text: "true"$/) }],
+    });
+  });
+
   test('a cluster that only a share names is used, and must exist', () => {
     expect(warningsOf(withRoutes({ clusters: { site: 1 } }))).toEqual([]);
     expect(problemsOf(withRoutes({ clusters: { site: 1, sit: 1 } }))).toEqual([
