@@ -9,6 +9,7 @@ const PATIENT = { head: '60s', body: '60s', idle: '120s' } as const;
 export class ConformanceRig {
   readonly #proxy: ProxyProcess;
   readonly #lanes: readonly Lane[];
+  #isStopped = false;
 
   private constructor(proxy: ProxyProcess, lanes: readonly Lane[]) {
     this.#proxy = proxy;
@@ -51,13 +52,17 @@ export class ConformanceRig {
     const outcomes = new Array<Outcome>(cases.length);
     const waiting = cases.entries();
     const work = async (lane: Lane) => {
-      for (const [index, what] of waiting) outcomes[index] = await run(lane, what);
+      for (const [index, what] of waiting) {
+        if (this.#isStopped) return;
+        outcomes[index] = await run(lane, what);
+      }
     };
     await Promise.all(this.#lanes.map(work));
     return outcomes;
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     const { code } = await this.#proxy.stop();
     await Promise.all(this.#lanes.map((lane) => lane.close()));
     const complaints = this.#proxy.stderr.split('\n').filter((line) => line.includes('shard'));

@@ -82,7 +82,7 @@ function endOf(bytes: Buffer, count: number): number {
   parser.initialize(HTTPParser.REQUEST, {}, HEAD_MAX_BYTES, STRICT);
   listen(parser, newDraft(), messages, READ_BODY);
   let at = 0;
-  while (messages.length < count) {
+  while (messages.length < count && at < bytes.length) {
     parser.execute(bytes.subarray(at, at + 1));
     at++;
   }

@@ -43,7 +43,7 @@ export function readFields(lines: readonly string[]): [name: string, value: stri
   });
 }
 
-/** The body that follows a head, and where it ends; undefined until it is whole. A stray chunk size throws: the proxy wrote it. */
+/** The body that follows a head, and where it ends; undefined until it is whole. A stray size throws: the proxy wrote it. */
 export function readBody(
   request: OriginRequest,
   bytes: Buffer,
@@ -51,6 +51,7 @@ export function readBody(
 ): { body: Buffer; chunks?: number[]; trailers?: string; end: number } | undefined {
   if (field(request, 'transfer-encoding') !== undefined) return readChunks(bytes, start);
   const length = Number(field(request, 'content-length') ?? 0);
+  if (!Number.isSafeInteger(length)) throw new Error(`the origin was sent the head ${JSON.stringify(request.head)}`);
   return bytes.length < start + length
     ? undefined
     : { body: bytes.subarray(start, start + length), end: start + length };
