@@ -3,7 +3,7 @@ import { ProxyProcess } from '../integration/proxy-process.ts';
 import { Lane } from './lane.ts';
 
 /** Long enough for bytes that were sent at once, on a machine that is busy; short because each case waits for one of them. */
-const HASTY = { head: '700ms', body: '700ms', idle: '200ms' } as const;
+const HASTY = { head: '1500ms', body: '1500ms', idle: '200ms' } as const;
 const PATIENT = { head: '60s', body: '60s', idle: '120s' } as const;
 
 export class ConformanceRig {

@@ -64,7 +64,7 @@ export class Lane {
   #records: Record[] = [];
   #canaries: HttpClient | undefined;
   #canaryCount = 0;
-  #response: { pieces: Buffer[]; ends: boolean } | undefined;
+  #response: { bytes: Buffer; split: Split; ends: boolean } | undefined;
 
   private constructor(origin: Origin) {
     this.origin = origin;
@@ -120,7 +120,7 @@ export class Lane {
    */
   async response(bytes: Buffer, split: Split, ends: boolean, method = 'GET'): Promise<ResponseOutcome> {
     await this.#prime();
-    this.#response = { pieces: cut(bytes, split), ends };
+    this.#response = { bytes, split, ends };
     const client = new HttpClient(this.#ports!.hasty);
     client.send(`${method} ${CASE_TARGET} HTTP/1.1\r\nHost: case.test\r\n\r\n`);
     const isStuck = await isLate(client);
@@ -131,9 +131,9 @@ export class Lane {
   }
 
   #answerAsScripted(connection: OriginConnection): void {
-    const { pieces, ends } = this.#response!;
+    const { bytes, split, ends } = this.#response!;
     drip(
-      pieces,
+      cut(bytes, split),
       (piece) => connection.send(piece),
       () => connection.isGone,
     ).then(() => {

@@ -6,15 +6,21 @@ export type Split = 'whole' | 'bytes' | number;
 
 const PIECES_MAX = 8;
 
-/** Non-empty pieces which together are `bytes`. */
-export function cut(bytes: Buffer, split: Split): Buffer[] {
-  if (split === 'whole') return [bytes];
-  if (split === 'bytes') return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+/** Non-empty pieces which together are `bytes`, each made when it is asked for: of 2 MiB byte by byte, hardly any is ever sent. */
+export function* cut(bytes: Buffer, split: Split): Generator<Buffer> {
+  if (split === 'whole') {
+    yield bytes;
+    return;
+  }
+  if (split === 'bytes') {
+    for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
+    return;
+  }
   const random = new Random(split);
   const places = new Set([0, bytes.length]);
   for (let count = 1 + random.below(PIECES_MAX - 1); count > 0; count--) places.add(random.below(bytes.length + 1));
   const ordered = [...places].sort((one, other) => one - other);
-  return ordered.slice(1).map((end, index) => bytes.subarray(ordered[index], end));
+  for (const [index, end] of ordered.slice(1).entries()) yield bytes.subarray(ordered[index], end);
 }
 
 /** What is run besides the whole: byte by byte, and `count` random cuts that follow from `seed` and the name of the case. */
@@ -25,7 +31,7 @@ export function splitsOf(name: string, seed: number, count: number): Split[] {
 }
 
 /** Hands out the pieces, each in a turn of its own of the event loop, until there are no more or `isOver`. */
-export async function drip(pieces: readonly Buffer[], send: (piece: Buffer) => void, isOver: () => boolean) {
+export async function drip(pieces: Iterable<Buffer>, send: (piece: Buffer) => void, isOver: () => boolean) {
   for (const piece of pieces) {
     if (isOver()) return;
     send(piece);
