@@ -2,13 +2,15 @@
 import { Agent } from 'node:http';
 import { HttpClient } from '../../integration/http-client.ts';
 import { type Ask, ask } from './ask.ts';
-import type { Pacer } from './pacer.ts';
+import { type Pacer, pause } from './pacer.ts';
 import { requestText } from './raw-requests.ts';
 import { cut } from './requests.ts';
 import type { Tally } from './tally.ts';
 
 const REFUSAL_TIMEOUT_MS = 20_000;
 const KIB = 1024;
+/** Long after the late bytes, and before the proxy would close the connection as idle. */
+const LATE_REST_MS = 1_000;
 
 const HOST = 'Host: soak.test';
 const PATH = '/must-not-arrive';
@@ -85,12 +87,13 @@ export function startHostile(port: number, pacer: Pacer, tally: Tally): void {
     const [kind, size, ...statuses] = FAULTS[fault++ % FAULTS.length]!;
     return tally.run('fault', () => faultProblem({ port, agent, tally, kind, size, id: tally.nextId(kind) }, statuses));
   });
-  // One after the other: bytes that come while the next request is on its way could be its answer, for all that a proxy can know.
-  pacer.every(4, 1, () =>
-    tally.run('late', () =>
+  // One after the other, with a rest: bytes that come while the next request is on its way could be its answer, for all that a proxy can know.
+  pacer.always(1, async () => {
+    await tally.run('late', () =>
       faultProblem({ port, agent, tally, kind: 'late', size: 500, id: tally.nextId('late') }, [200]),
-    ),
-  );
+    );
+    await pause(LATE_REST_MS);
+  });
 }
 
 /** One of the statuses, and the connection ends. */

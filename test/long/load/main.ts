@@ -20,6 +20,7 @@ export interface LoadReport {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly skippedCount: number;
+  readonly longestStallMs: number;
 }
 
 const { web, raw } = childArgument<LoadTarget>();
@@ -34,5 +35,6 @@ startHostile(web, pacer, tally);
 serveParent({}, async (): Promise<LoadReport> => {
   await pacer.stop();
   const { done, failures, receivedBytes, sentBytes } = tally;
-  return { done, failures, receivedBytes, sentBytes, skippedCount: pacer.skippedCount };
+  const { skippedCount, longestStallMs } = pacer;
+  return { done, failures, receivedBytes, sentBytes, skippedCount, longestStallMs };
 });

@@ -10,6 +10,8 @@ export class Pacer {
   isStopping = false;
   /** Starts that were left out because too much was running. */
   skippedCount = 0;
+  /** The longest time that this process did not get to run. */
+  longestStallMs = 0;
 
   /** Starts `work` so many times per second, unless `atOnceMax` of it run. It must not reject. */
   every(perSecond: number, atOnceMax: number, work: () => Promise<void>): void {
@@ -30,6 +32,7 @@ export class Pacer {
     };
     const tick = () => {
       const nowMs = performance.now();
+      this.longestStallMs = Math.max(this.longestStallMs, nowMs - lastMs - TICK_MS);
       due += (Math.min(nowMs - lastMs, CATCH_UP_MAX_MS) * perSecond) / 1000;
       lastMs = nowMs;
       for (; due >= 1; due--) start();
