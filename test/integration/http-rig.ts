@@ -1,5 +1,4 @@
 /** One proxy with HTTP listeners in front of a scripted origin: started once per engine and file, used by all cases of the file. */
-import { createServer } from 'node:net';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { HttpClient } from './http-client.ts';
 import { Origin } from './origin-server.ts';
@@ -68,13 +67,12 @@ export class HttpRig {
   }
 }
 
-/** A port where nobody listens. */
+/** Below what the kernel hands out, so that no other test is given it meanwhile (ip_local_port_range). */
+let nextClosedPort = 1;
+
+/** A port where nobody listens, another one each time. */
 export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
+  return nextClosedPort++;
 }
 
 /** `GET target` with a Host and whatever lines are given. */
