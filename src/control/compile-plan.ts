@@ -1,7 +1,7 @@
 /** Turns the configuration, and what its host names resolve to, into the plan that every shard carries out. */
 import type { ClusterConfig, Config, EndpointConfig, ListenerConfig } from '../config/config.ts';
 import type { RouteConfig } from '../config/route-config.ts';
-import { ENDPOINT_SLOTS_MAX } from '../contract/board.ts';
+import { CLUSTER_SLOTS_MAX, ClusterCount, type ClusterCountName, ENDPOINT_SLOTS_MAX } from '../contract/board.ts';
 import type { ClusterPlan, EndpointPlan, ListenerPlan, Plan, RoutePlan } from '../contract/plan.ts';
 import { type EndpointAddress, formatAddress, type SocketAddress } from '../core/address.ts';
 import { ProxyError } from '../core/errors.ts';
@@ -15,21 +15,25 @@ const WEIGHT_MAX = 1000;
 export type AddressesOf = (address: EndpointAddress) => readonly SocketAddress[];
 
 /** What the compiler asks of the shared board. */
-export interface EndpointSlots {
+export interface BoardSlots {
   inFlight(slot: number): number;
   clearEndpoint(slot: number): void;
+  clusterCount(slot: number, count: ClusterCountName): number;
+  clearCluster(slot: number): void;
 }
 
 /** Compiles one plan after the other. Versions count from 1; listeners and endpoints that stay keep their slots. */
 export class PlanCompiler {
-  readonly #board: EndpointSlots;
+  readonly #board: BoardSlots;
   readonly #listenerSlots = new SlotRegistry(LISTENERS_MAX);
   readonly #endpointSlots: SlotRegistry;
+  readonly #clusterSlots: SlotRegistry;
   #version = 0;
 
-  constructor(board: EndpointSlots, endpointsMaxCount = ENDPOINT_SLOTS_MAX) {
+  constructor(board: BoardSlots, endpointsMaxCount = ENDPOINT_SLOTS_MAX) {
     this.#board = board;
     this.#endpointSlots = new SlotRegistry(endpointsMaxCount, (slot) => board.inFlight(slot) !== 0);
+    this.#clusterSlots = new SlotRegistry(CLUSTER_SLOTS_MAX, (slot) => isAtWork(board, slot));
   }
 
   /** Throws ProxyError `config_invalid` if there are more listeners or endpoints than slots; then the former plan stays as it is. */
@@ -57,7 +61,11 @@ export class PlanCompiler {
     const keys = unnumbered.flatMap(({ cluster, endpoints }) => endpoints.map(({ key }) => slotKey(cluster.name, key)));
     const { slots, added } = assign(this.#endpointSlots, keys, 'endpoints');
     for (const slot of added) this.#board.clearEndpoint(slot);
+    const names = clusters.map(({ name }) => name);
+    const clusterSlots = assign(this.#clusterSlots, names, 'clusters');
+    for (const slot of clusterSlots.added) this.#board.clearCluster(slot);
     return unnumbered.map(({ cluster, endpoints }) => ({
+      slot: clusterSlots.slots.get(cluster.name)!,
       name: cluster.name,
       policy: cluster.policy,
       endpoints: endpoints.map((endpoint) => ({ ...endpoint, slot: slots.get(slotKey(cluster.name, endpoint.key))! })),
@@ -66,6 +74,10 @@ export class PlanCompiler {
       proxyProtocol: cluster.proxyProtocol,
     }));
   }
+}
+
+function isAtWork(board: BoardSlots, slot: number): boolean {
+  return Object.values(ClusterCount).some((count) => board.clusterCount(slot, count) !== 0);
 }
 
 function assign(registry: SlotRegistry, keys: readonly string[], what: string) {

@@ -11,6 +11,17 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
 };
 
+/** `performance.now()` counts from the start of its thread; this is how much earlier the machine's monotonic clock began. */
+const originMs = (() => {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6 - performance.now();
+})();
+
+/** Monotonic milliseconds that are the same on every thread. For times that threads tell each other. */
+export function sharedNowMs(): number {
+  return originMs + performance.now();
+}
+
 /** A clock for tests: it stands still until it is told to advance. */
 export class ManualClock implements Clock {
   #nowMs = 0;

@@ -112,7 +112,7 @@ function planOf(ports: readonly number[], { policy = 'source-hash', connectMs = 
   return {
     version: 1,
     listeners: [{ slot: 0, name: 'db', address: `${HOST}:0`, protocol: 'tcp', cluster: 0, idleMs }],
-    clusters: [{ name: 'origin', policy, endpoints, connectMs, poolIdleMs: 4000 }],
+    clusters: [{ slot: 0, name: 'origin', policy, endpoints, connectMs, poolIdleMs: 4000 }],
   };
 }
 

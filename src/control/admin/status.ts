@@ -1,5 +1,5 @@
 /** The state of the proxy as `GET /api/status` tells it. */
-import { ADMIN_NAMES, type Board, HEALTH_NAMES } from '../../contract/board.ts';
+import { ADMIN_NAMES, type Board, boardTick, HEALTH_NAMES, TICK_MS } from '../../contract/board.ts';
 import type { ShardSnapshot } from '../../contract/messages.ts';
 import type { EndpointPlan, Plan } from '../../contract/plan.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
@@ -37,7 +37,7 @@ export interface EndpointStatus {
 
 export interface StatusParts {
   readonly plan: Plan;
-  readonly board: Pick<Board, 'health' | 'admin' | 'ejectedUntilSeconds' | 'inFlight'>;
+  readonly board: Pick<Board, 'health' | 'admin' | 'ejectedUntilTick' | 'inFlight'>;
   readonly draining: boolean;
   readonly shards: readonly ShardStatus[];
   readonly snapshots: readonly ShardSnapshot[];
@@ -73,13 +73,18 @@ export function connectionsOf(listener: string, snapshots: readonly ShardSnapsho
 }
 
 function endpointStatus({ slot, key, weight }: EndpointPlan, board: StatusParts['board']): EndpointStatus {
-  const ejectedUntilSeconds = board.ejectedUntilSeconds(slot);
   return {
     address: key,
     weight,
     health: HEALTH_NAMES[board.health(slot)],
     admin: ADMIN_NAMES[board.admin(slot)],
-    ejectedUntil: ejectedUntilSeconds === 0 ? null : new Date(ejectedUntilSeconds * 1000).toISOString(),
+    ejectedUntil: ejectionEnd(board.ejectedUntilTick(slot)),
     inFlight: board.inFlight(slot),
   };
+}
+
+/** In the time of people. */
+function ejectionEnd(untilTick: number): string | null {
+  const leftMs = (untilTick - boardTick()) * TICK_MS;
+  return leftMs <= 0 ? null : new Date(Date.now() + leftMs).toISOString();
 }

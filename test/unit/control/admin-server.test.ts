@@ -12,7 +12,7 @@ let admin: AdminServer;
 function source(testCall?: AdminSource['testCall']): AdminSource {
   const status = makeStatus({
     plan: { version: 1, listeners: [], clusters: [] },
-    board: { health: () => 0, admin: () => 0, ejectedUntilSeconds: () => 0, inFlight: () => 0 },
+    board: { health: () => 0, admin: () => 0, ejectedUntilTick: () => 0, inFlight: () => 0 },
     draining: false,
     shards: [],
     snapshots: [],

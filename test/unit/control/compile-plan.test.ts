@@ -13,7 +13,15 @@ function configOf(input: ConfigInput): Config {
 /** A board that remembers which slots were made ready. */
 function fakeBoard() {
   const cleared: number[] = [];
-  return { cleared, inFlight: () => 0, clearEndpoint: (slot: number) => void cleared.push(slot) };
+  const clearedClusters: number[] = [];
+  return {
+    cleared,
+    clearedClusters,
+    inFlight: () => 0,
+    clearEndpoint: (slot: number) => void cleared.push(slot),
+    clusterCount: () => 0,
+    clearCluster: (slot: number) => void clearedClusters.push(slot),
+  };
 }
 
 /** Names resolve to what the table says. */
@@ -81,6 +89,7 @@ describe('a plan', () => {
 
   it('makes an endpoint of every address of a name, and clears the slots of all', () => {
     expect(plan.clusters[1]).toEqual({
+      slot: 1,
       name: 'api',
       policy: 'least-request',
       connectMs: 1_000,
@@ -95,6 +104,7 @@ describe('a plan', () => {
       })),
     });
     expect(board.cleared).toEqual([0, 1, 2, 3]);
+    expect(board.clearedClusters).toEqual([0, 1]);
   });
 
   it('survives structured cloning', () => {

@@ -16,7 +16,7 @@ export function endpointPlan(slot: number, weight = 1): EndpointPlan {
 }
 
 export function clusterPlan(endpoints: readonly EndpointPlan[], policy: PolicyName = 'round-robin'): ClusterPlan {
-  return { name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000 };
+  return { slot: 0, name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000 };
 }
 
 /** A board, an engine without sockets, and endpoints on both. */
