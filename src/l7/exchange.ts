@@ -282,12 +282,11 @@ export class Exchange {
   /** The response is complete, and handed over. */
   responseComplete(): void {
     const connection = this.#connection!;
-    const isRequestComplete = this.#sender.isComplete;
     const closes = this.#closes;
     this.#finish(this.#responseStatus);
-    if (!closes) connection.exchangeEnded();
-    else if (isRequestComplete) connection.close();
-    else connection.closeLingering();
+    // Lingering: bytes of a pipelined request that nobody reads would make the kernel reset the connection under the answer.
+    if (closes) connection.closeLingering();
+    else connection.exchangeEnded();
   }
 
   switchedProtocols(): void {

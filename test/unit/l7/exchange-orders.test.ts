@@ -167,3 +167,12 @@ it('ends connections once their answer is whole, while the listener ends', () =>
   listener.closeIdle();
   expect(engine.round([Event.RELAY_DONE, UPSTREAM, CLIENT])).toContain(`close ${CLIENT} 2000`);
 });
+
+it('lingers behind the last answer, so that what is pipelined behind its request does not reset it', () => {
+  const last = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  engine.round(happen.accepted(CLIENT), says(CLIENT, last + GET));
+  engine.round(happen.connected(UPSTREAM));
+  expect(engine.round(says(UPSTREAM, ANSWER)).filter((order) => order.startsWith(`close ${CLIENT}`))).toEqual([
+    `close ${CLIENT} 2000`,
+  ]);
+});
