@@ -110,6 +110,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
                            InstanceMethod<&EngineObject::ForgetAddress>("forgetAddress"),
                            InstanceMethod<&EngineObject::Dial>("dial"),
                            InstanceMethod<&EngineObject::Redial>("redial"),
+                           InstanceMethod<&EngineObject::Reserve>("reserve"),
                            InstanceMethod<&EngineObject::LocalAddress>("localAddress"),
                            InstanceMethod<&EngineObject::IsOpen>("isOpen"),
                            InstanceMethod<&EngineObject::Close>("close"),
@@ -208,6 +209,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
   Napi::Value Redial(const Napi::CallbackInfo& info) {
     return Answer(engine().Redial(Integer(info, 0), Index(info, 1)));
   }
+
+  Napi::Value Reserve(const Napi::CallbackInfo&) { return Answer(engine().Reserve()); }
 
   Napi::Value LocalAddress(const Napi::CallbackInfo& info) {
     const std::string text = engine().LocalAddress(Integer(info, 0));

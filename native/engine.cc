@@ -250,6 +250,14 @@ int Engine::Dial(uint32_t handle) {
   return connection->id();
 }
 
+int Engine::Reserve() {
+  if (closed_) return -ESHUTDOWN;
+  Connection* connection = table_.Take();
+  if (connection == nullptr) return -EMFILE;
+  connection->state = State::kUnconnected;
+  return connection->id();
+}
+
 int Engine::Redial(int32_t id, uint32_t handle) {
   if (closed_) return -ESHUTDOWN;
   Connection* connection = table_.Find(id);
@@ -600,8 +608,8 @@ void Engine::HandleCommand(const int32_t* words) {
 }
 
 void Engine::HandleDeadline(Connection& connection, int32_t ms, int32_t mode) {
-  // A dial that failed waits for the shard, not for time.
-  if (connection.state == State::kUnconnected) return;
+  // The deadline of a dial that failed at once, before the shard could know: a failed dial has none.
+  if (connection.state == State::kUnconnected && IsFailureUntold(connection)) return;
   if (ms <= 0) {
     connection.idle_ticks = 0;
     wheel_.Set(connection, kNoTick);
@@ -610,6 +618,12 @@ void Engine::HandleDeadline(Connection& connection, int32_t ms, int32_t mode) {
   const int64_t tick = TicksFromNow(ms);
   connection.idle_ticks = mode == kDeadlineIdle ? static_cast<int32_t>(tick - now_tick_) : 0;
   wheel_.Set(connection, tick);
+}
+
+bool Engine::IsFailureUntold(const Connection& connection) const {
+  return std::any_of(waiting_events_.begin(), waiting_events_.end(), [&](const auto& event) {
+    return event[0] == event::kConnectFailed && event[1] == connection.id();
+  });
 }
 
 void Engine::HandleHold(Connection& connection, uint32_t offset, uint32_t length) {

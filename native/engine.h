@@ -70,6 +70,8 @@ class Engine {
   void ForgetAddress(uint32_t handle);
   [[nodiscard]] int Dial(uint32_t handle);
   [[nodiscard]] int Redial(int32_t id, uint32_t handle);
+  // An id as after a dial that failed: to be sent to, redialed or closed. Returns it, or -errno.
+  [[nodiscard]] int Reserve();
   // Empty if the id is stale.
   [[nodiscard]] std::string LocalAddress(int32_t id);
   [[nodiscard]] bool IsOpen(int32_t id);
@@ -167,6 +169,7 @@ class Engine {
   void HandleCommand(const int32_t* words);
   void HandleClose(Connection& connection, int32_t linger_ms);
   void HandleDeadline(Connection& connection, int32_t ms, int32_t mode);
+  [[nodiscard]] bool IsFailureUntold(const Connection& connection) const;
   void HandleHold(Connection& connection, uint32_t offset, uint32_t length);
   void FinishFlushing(Connection& connection);
 

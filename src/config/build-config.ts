@@ -1,9 +1,8 @@
 import type { z } from 'zod';
+import { buildCluster } from './build-cluster.ts';
 import { buildRoute, catchAllRoute } from './build-route.ts';
-import type { ClusterConfig, Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
-import { ENDPOINT_WEIGHT } from './defaults.ts';
+import type { Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
 import type { configSchema } from './schema.ts';
-import type { clusterSchema } from './schema-cluster.ts';
 import type { httpListenerSchema, listenerSchema, tcpListenerSchema } from './schema-listener.ts';
 
 type Parsed<Schema extends z.ZodType> = z.output<Schema>;
@@ -60,20 +59,6 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     requestId: listener.requestId,
     via: listener.via === false || listener.via === 'off' ? undefined : listener.via,
     underscores: listener.underscores,
-  };
-}
-
-function buildCluster(name: string, cluster: Parsed<typeof clusterSchema>): ClusterConfig {
-  return {
-    name,
-    policy: cluster.policy,
-    endpoints: cluster.endpoints.map((endpoint) =>
-      'weight' in endpoint
-        ? { ...endpoint.address, weight: endpoint.weight }
-        : { ...endpoint, weight: ENDPOINT_WEIGHT.usual },
-    ),
-    timeouts: { connectMs: cluster.timeouts.connect, idleMs: cluster.timeouts.idle },
-    proxyProtocol: cluster.proxyProtocol,
   };
 }
 

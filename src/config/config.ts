@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { EndpointAddress, SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
+import type { ClusterLimitsConfig, OutlierConfig, RetryConfig } from './cluster-config.ts';
 import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
@@ -77,6 +78,14 @@ export interface ClusterConfig {
   readonly endpoints: readonly EndpointConfig[];
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number };
   readonly proxyProtocol: 'off' | 'v1' | 'v2';
+  /** Undefined: off. */
+  readonly outlier: OutlierConfig | undefined;
+  /** Undefined: off. */
+  readonly retry: RetryConfig | undefined;
+  /** Undefined: none. */
+  readonly limits: ClusterLimitsConfig | undefined;
+  /** 0: off. */
+  readonly slowStartMs: number;
 }
 
 export interface EndpointConfig {
@@ -85,4 +94,5 @@ export interface EndpointConfig {
   /** A host name is still to be resolved. */
   readonly address: EndpointAddress;
   readonly weight: number;
+  readonly isBackup: boolean;
 }

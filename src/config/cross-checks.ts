@@ -26,6 +26,8 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...checkListenerAddresses(listeners),
     ...checkAdmin(sketch),
     ...clusters.flatMap(checkEndpoints),
+    ...clusters.flatMap(checkBackups),
+    ...clusters.flatMap(checkClusterLimits),
   ];
 }
 
@@ -172,4 +174,24 @@ function checkEndpoints({ endpoints }: ClusterSketch): Finding[] {
       );
   }
   return findings;
+}
+
+function checkBackups({ hasOnlyBackups, path }: ClusterSketch): Finding[] {
+  if (!hasOnlyBackups) return [];
+  const at = [...path, 'endpoints'];
+  return [error(at, 'every endpoint is a backup, and there is none to back up', 'remove `backup` from some of them')];
+}
+
+/** Waiting makes sense only where there is a limit. */
+function checkClusterLimits({ limits, path }: ClusterSketch): Finding[] {
+  if (limits.connections !== undefined || limits.requests !== undefined) return [];
+  return ['pending', 'pendingTimeout']
+    .filter((key) => limits[key] !== undefined)
+    .map((key) => {
+      const remedy = 'add `connections` or `requests`, or remove it';
+      return {
+        ...warning([...path, 'limits', key], 'nothing is limited, so that nothing ever waits', remedy),
+        atKey: true,
+      };
+    });
 }

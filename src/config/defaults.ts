@@ -76,6 +76,27 @@ export const POOL_IDLE_TIMEOUT_MS: Range = { usual: 4 * SECOND_MS, min: 1, max: 
 /** Relative share of an endpoint. */
 export const ENDPOINT_WEIGHT: Range = { usual: 1, min: 1, max: 1_000 };
 
+/** As Envoy. Up to a thousand: beyond it nothing is ever ejected. */
+export const OUTLIER_FAILURES: Range = { usual: 5, min: 1, max: 1_000 };
+/** As Envoy: 30 s for the first, n times as long for the nth in a row, at most EJECTION_MAX_MS. */
+export const OUTLIER_EJECT_MS: Range = { usual: 30 * SECOND_MS, min: 1 * SECOND_MS, max: 5 * MINUTE_MS };
+/** As Envoy. One endpoint may always be ejected. */
+export const OUTLIER_EJECTED_PERCENT: Range = { usual: 10, min: 0, max: 100 };
+/** Besides the first attempt; an exchange remembers eight endpoints. */
+export const RETRY_ATTEMPTS: Range = { usual: 2, min: 0, max: 7 };
+/** As Envoy. Ten retries per second are always allowed. */
+export const RETRY_BUDGET_PERCENT: Range = { usual: 20, min: 0, max: 100 };
+/** Larger bodies stream, and lose their retry. At most what the engine retains for one connection. */
+export const RETRY_BODY_BYTES: Range = { usual: 64 * KIB, min: 0, max: 256 * KIB };
+/** Connections or requests: no default, a limit that nobody chose surprises. */
+export const CLUSTER_LIMIT_COUNT = { min: 1, max: 1_000_000 } as const;
+/** As Envoy. */
+export const PENDING_MAX_COUNT: Range = { usual: 1_024, min: 0, max: 1_000_000 };
+/** Who waits longer is better told so. */
+export const PENDING_TIMEOUT_MS: Range = { usual: 1 * SECOND_MS, min: 1, max: 10 * MINUTE_MS };
+/** Off: whoever needs it knows for how long. */
+export const SLOW_START_MS: Range = { usual: 0, min: 0, max: 1 * HOUR_MS };
+
 // Limits of the configuration itself: whoever writes it is trusted, but a mistake should not eat the machine.
 
 /** 10,000 routes are about 1 MiB. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { readEndpointAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
-import { duration, readText, wholeNumber } from './schema-values.ts';
+import { clusterLimits, outlier, retry } from './schema-failures.ts';
+import { duration, onOff, readText, wholeNumber } from './schema-values.ts';
 
 /** How a cluster picks an endpoint. */
 export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
@@ -23,6 +24,7 @@ const endpoint = z.union([
     weight: wholeNumber(defaults.ENDPOINT_WEIGHT)
       .prefault(defaults.ENDPOINT_WEIGHT.usual)
       .describe('Share of this endpoint, relative to the others.'),
+    backup: onOff(false, 'Whether it gets work only when no other endpoint may be selected.'),
   }),
 ]);
 
@@ -45,6 +47,13 @@ export const clusterSchema = z.strictObject({
     })
     .prefault({})
     .describe('How long an endpoint may keep us waiting, and how long we keep its connections.'),
+  outlier,
+  retry,
+  limits: clusterLimits,
+  slowStart: duration(
+    defaults.SLOW_START_MS,
+    'How long an endpoint that has come back gets less than its share. `0s`: not at all. The policies that go by a hash ignore it.',
+  ),
   proxyProtocol: z
     .enum(['off', 'v1', 'v2'])
     .prefault('off')

@@ -38,6 +38,10 @@ export interface ClusterSketch {
   readonly name: string;
   readonly path: Path;
   readonly endpoints: readonly { readonly path: Path; readonly key: string }[];
+  /** Whether every endpoint is for the case that the others fail, and there are none. */
+  readonly hasOnlyBackups: boolean;
+  /** As written. */
+  readonly limits: Readonly<Record<string, unknown>>;
 }
 
 export function sketch(input: unknown): Sketch {
@@ -99,7 +103,9 @@ function sketchCluster(value: unknown, name: string, path: Path): ClusterSketch 
     const address = readIfText(readEndpointAddress, asMapping(entry)?.address ?? entry);
     if (address !== undefined) endpoints.push({ path: [...path, 'endpoints', index], key: formatAddress(address) });
   }
-  return { name, path, endpoints };
+  const entries = Array.isArray(list) ? list.map((entry) => asMapping(entry)?.backup) : [];
+  const hasOnlyBackups = entries.length > 0 && entries.every((backup) => backup === true || backup === 'on');
+  return { name, path, endpoints, hasOnlyBackups, limits: asMapping(asMapping(value)?.limits) ?? {} };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -6,6 +6,14 @@
  * the shared board survives a reload: a listener or an endpoint that stays keeps its slot.
  */
 import type {
+  ClusterLimitsConfig,
+  HashOn,
+  HealthCheckConfig,
+  OutlierConfig,
+  RetryConfig,
+  StickinessConfig,
+} from '../config/cluster-config.ts';
+import type {
   FieldMatch,
   ForwardConfig,
   HeaderEdits,
@@ -111,94 +119,17 @@ export interface ClusterPlan {
   /** How long an endpoint that has come back gets less than its share. Absent: not at all. */
   readonly slowStartMs?: number | undefined;
   /** Active checks, run by the control plane. Absent: none. */
-  readonly healthCheck?: HealthCheckPlan | undefined;
+  readonly healthCheck?: HealthCheckConfig | undefined;
   /** Passive judgement from live traffic. Absent: none. */
-  readonly outlier?: OutlierPlan | undefined;
+  readonly outlier?: OutlierConfig | undefined;
   /** More attempts after the first. Absent: none. */
-  readonly retry?: RetryPlan | undefined;
+  readonly retry?: RetryConfig | undefined;
   /** Exact over all shards. Absent: none. */
-  readonly limits?: ClusterLimits | undefined;
+  readonly limits?: ClusterLimitsConfig | undefined;
   /** Absent: a client may get another endpoint with each request. */
-  readonly stickiness?: StickinessPlan | undefined;
+  readonly stickiness?: StickinessConfig | undefined;
   /** How long work may go on on an endpoint that drains, or that a plan has left out. Absent: as long as it likes. */
   readonly drainMs?: number | undefined;
-}
-
-/** What a hash policy goes by. `name`: of a header (lower case), cookie or query parameter. */
-export type HashOn =
-  | { readonly kind: 'source' | 'path' }
-  | { readonly kind: 'header' | 'cookie' | 'query'; readonly name: string };
-
-interface CheckTiming {
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  /** Successes in a row until an endpoint counts as healthy. */
-  readonly healthyAfter: number;
-  /** Failures in a row until it counts as unhealthy. */
-  readonly unhealthyAfter: number;
-  /** Another port than the endpoint's own. */
-  readonly port?: number | undefined;
-}
-
-export type HealthCheckPlan = TcpCheckPlan | HttpCheckPlan | GrpcCheckPlan;
-
-/** Healthy is who accepts a connection. */
-export interface TcpCheckPlan extends CheckTiming {
-  readonly type: 'tcp';
-}
-
-export interface HttpCheckPlan extends CheckTiming {
-  readonly type: 'http';
-  readonly method: string;
-  readonly path: string;
-  /** Absent: the address of the endpoint. */
-  readonly host?: string | undefined;
-  /** Statuses that count as healthy, first and last of each range. */
-  readonly expect: readonly { readonly from: number; readonly to: number }[];
-  /** What the body must contain. */
-  readonly body?: string | undefined;
-}
-
-/** grpc.health.v1.Health/Check */
-export interface GrpcCheckPlan extends CheckTiming {
-  readonly type: 'grpc';
-  /** Empty: the whole server. */
-  readonly service: string;
-}
-
-export interface OutlierPlan {
-  /** Failures in a row, over all shards, until an endpoint is ejected. */
-  readonly consecutiveFailures: number;
-  /** Length of the first ejection; the nth in a row is n times as long, up to EJECTION_MAX_MS. */
-  readonly ejectMs: number;
-  /** Share of a cluster's endpoints that may be ejected at a time; one always may. */
-  readonly maxEjectedPercent: number;
-}
-
-export interface RetryPlan {
-  /** Besides the first. */
-  readonly attempts: number;
-  /** Retries allowed, relative to requests of the last ten seconds. */
-  readonly budgetPercent: number;
-  /** Largest request body that is kept for another attempt. */
-  readonly bodyMaxBytes: number;
-}
-
-export interface ClusterLimits {
-  /** Connections to endpoints, idle ones included. */
-  readonly connectionsMaxCount?: number | undefined;
-  /** Requests and sessions in flight. */
-  readonly requestsMaxCount?: number | undefined;
-  /** Requests that may wait for room; beyond it 503. */
-  readonly pendingMaxCount: number;
-  /** How long each may wait; then 503. */
-  readonly pendingTimeoutMs: number;
-}
-
-export interface StickinessPlan {
-  readonly cookie: string;
-  /** Absent: until the browser is closed. */
-  readonly ttlMs?: number | undefined;
 }
 
 export interface EndpointPlan {

@@ -72,6 +72,10 @@ export class PlanCompiler {
       connectMs: cluster.timeouts.connectMs,
       poolIdleMs: cluster.timeouts.idleMs,
       proxyProtocol: cluster.proxyProtocol,
+      outlier: cluster.outlier,
+      retry: cluster.retry,
+      limits: cluster.limits,
+      slowStartMs: cluster.slowStartMs === 0 ? undefined : cluster.slowStartMs,
     }));
   }
 }
@@ -126,23 +130,28 @@ function compileRoute(route: RouteConfig, clusterIndex: (name: string) => number
 }
 
 /** A name with several addresses becomes several endpoints. Two names with the same address become one, with the weight of both. */
-function resolveEndpoints(cluster: ClusterConfig, addressesOf: AddressesOf): readonly Omit<EndpointPlan, 'slot'>[] {
-  const byKey = new Map<string, Omit<EndpointPlan, 'slot'>>();
+function resolveEndpoints(cluster: ClusterConfig, addressesOf: AddressesOf): readonly UnnumberedEndpoint[] {
+  const byKey = new Map<string, UnnumberedEndpoint>();
   for (const endpoint of cluster.endpoints) {
     for (const resolved of resolveEndpoint(endpoint, addressesOf)) {
       const former = byKey.get(resolved.key);
-      byKey.set(resolved.key, former === undefined ? resolved : withWeightOf(former, resolved.weight));
+      byKey.set(resolved.key, former === undefined ? resolved : both(former, resolved));
     }
   }
   return [...byKey.values()];
 }
 
-function resolveEndpoint(endpoint: EndpointConfig, addressesOf: AddressesOf): readonly Omit<EndpointPlan, 'slot'>[] {
+function resolveEndpoint(endpoint: EndpointConfig, addressesOf: AddressesOf): readonly UnnumberedEndpoint[] {
   return addressesOf(endpoint.address).map((address) => {
-    return { name: endpoint.name, address, key: formatAddress(address), weight: endpoint.weight };
+    const { name, weight, isBackup } = endpoint;
+    return { name, address, key: formatAddress(address), weight, isBackup };
   });
 }
 
-function withWeightOf(endpoint: Omit<EndpointPlan, 'slot'>, more: number): Omit<EndpointPlan, 'slot'> {
-  return { ...endpoint, weight: Math.min(WEIGHT_MAX, endpoint.weight + more) };
+type UnnumberedEndpoint = Omit<EndpointPlan, 'slot'>;
+
+/** Who is also an ordinary endpoint is one. */
+function both(endpoint: UnnumberedEndpoint, other: UnnumberedEndpoint): UnnumberedEndpoint {
+  const weight = Math.min(WEIGHT_MAX, endpoint.weight + other.weight);
+  return { ...endpoint, weight, isBackup: endpoint.isBackup === true && other.isBackup === true };
 }

@@ -73,6 +73,8 @@ export const ERRORS = {
   // What we are or lack.
   no_endpoint: internal(503),
   no_descriptors: internal(503),
+  /** A limit of the cluster, and nobody made room in time. */
+  no_room: internal(503),
   draining: internal(503, true),
   config_invalid: internal(0),
   bind_failed: internal(0),

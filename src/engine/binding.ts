@@ -44,6 +44,7 @@ export interface AddonEngine {
   forgetAddress(handle: number): void;
   dial(addressHandle: number): number;
   redial(id: number, addressHandle: number): number;
+  reserve(): number;
   /** `family port host` separated by spaces; undefined if the id is stale. */
   localAddress(id: number): string | undefined;
   isOpen(id: number): boolean;

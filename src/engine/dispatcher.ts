@@ -15,6 +15,12 @@ const FAMILY_SHIFT = 16;
 const ERRNO_SHIFT = 8;
 const REASON_MASK = 0xff;
 
+/** What a connection holds while it lives, where somebody counts it. */
+export interface Lease {
+  /** The connection has ended, and its peer has been told. Called between turns. */
+  release(): void;
+}
+
 export class Dispatcher {
   readonly engine: Engine;
   readonly commands: CommandWriter;
@@ -23,6 +29,9 @@ export class Dispatcher {
   /** Handler by connection index. Index and generation are checked by the engine; a slot here is cleared before it is used again. */
   readonly #handlers: (ConnectionHandler | undefined)[] = [];
   readonly #acceptors: (AcceptHandler | undefined)[] = [];
+  /** By connection id; of most connections there is none. */
+  readonly #leases = new Map<number, Lease>();
+  #endedLeases: Lease[] = [];
   /** Counts rounds, so that an owner can tell events of this round from what it asked for in it. */
   round = 0;
   /** Called at the start of each round, before its events: the shard swaps plans there. */
@@ -50,6 +59,35 @@ export class Dispatcher {
   /** Call when closing or resetting a connection: its later events of this round are dropped. */
   unbind(id: number): void {
     this.#handlers[id & INDEX_MASK] = undefined;
+    if (this.#leases.size > 0) this.#endLease(id);
+  }
+
+  /** Counts the connection from now on until it has ended. */
+  lease(id: number, lease: Lease): void {
+    this.#leases.set(id, lease);
+  }
+
+  /** Hands over the lease of a connection that is about to end, to another one or to the caller. */
+  takeLease(id: number): Lease | undefined {
+    const lease = this.#leases.get(id);
+    this.#leases.delete(id);
+    return lease;
+  }
+
+  /** Only once the order to close has been carried out is the connection gone for its peer as well. */
+  #endLease(id: number): void {
+    const lease = this.takeLease(id);
+    if (lease === undefined) return;
+    this.#endedLeases.push(lease);
+    if (this.#endedLeases.length === 1) setImmediate(() => this.#releaseEnded());
+  }
+
+  #releaseEnded(): void {
+    const ended = this.#endedLeases;
+    this.#endedLeases = [];
+    this.commands.flush();
+    for (const lease of ended) lease.release();
+    this.commands.flush();
   }
 
   handlerOf(id: number): ConnectionHandler | undefined {
@@ -112,8 +150,10 @@ export class Dispatcher {
         handler.onEnd(id);
         return;
       case Event.CLOSED:
-        this.unbind(id);
+        this.#handlers[id & INDEX_MASK] = undefined;
         handler.onClosed(id, a, wide(events, at + 3), wide(events, at + 5));
+        // Last: the owner may hand its lease to a connection in place of this one.
+        if (this.#leases.size > 0) this.#endLease(id);
         return;
       case Event.DEADLINE:
         handler.onDeadline(id);

@@ -54,6 +54,10 @@ export interface Engine {
    *  Returns 0 or -errno (-EBADF for any other id). */
   redial(id: number, addressHandle: number): number;
 
+  /** An id as it is after a dial that failed, without an event: SEND, REPLAY and DEADLINE may be ordered for it, then it is redialed or closed.
+   *  Returns it, or -errno. */
+  reserve(): number;
+
   /** Local address of a connection, or undefined if it is gone. For logs and PROXY headers: allocates. */
   localAddress(id: number): SocketAddress | undefined;
 

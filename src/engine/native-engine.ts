@@ -62,6 +62,10 @@ export class NativeEngine implements Engine {
     return this.#native.redial(id, addressHandle);
   }
 
+  reserve(): number {
+    return this.#native.reserve();
+  }
+
   localAddress(id: number): SocketAddress | undefined {
     const text = this.#native.localAddress(id);
     if (text === undefined) return undefined;

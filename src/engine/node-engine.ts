@@ -212,6 +212,11 @@ export class NodeEngine implements Engine {
     return 0;
   }
 
+  reserve(): number {
+    if (this.#closed !== undefined) return -ECANCELED;
+    return this.#table.add((id) => new NodeConnection(this.#host, id)).id;
+  }
+
   /** `givenUp`: descriptors that the dial gives back. */
   #refuseDial(target: DialTarget | undefined, givenUp: number): number {
     if (this.#closed !== undefined) return -ECANCELED;

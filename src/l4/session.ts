@@ -2,7 +2,10 @@ import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import { TunnelEnd } from '../engine/protocol.ts';
 import type { SessionCounter, SessionOutcome } from '../observe/traffic-counters.ts';
-import type { Cluster } from '../upstream/cluster.ts';
+import { Attempts } from '../upstream/attempts.ts';
+import { type Cluster, goesByHash } from '../upstream/cluster.ts';
+import type { ClusterLimits, Waiter } from '../upstream/cluster-limits.ts';
+import { NO_ROOM } from '../upstream/dialer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import {
@@ -11,10 +14,6 @@ import {
   type ProxyVersion,
   sendProxyHeader,
 } from '../upstream/proxy-header.ts';
-import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
-
-/** Endpoints that one session tries to connect to, the first included. */
-const ATTEMPTS_MAX = 3;
 
 /** What a listener's plan says about its sessions. One object per plan: a session ends with what it began with. */
 export interface SessionPlan {
@@ -37,26 +36,26 @@ export interface SessionOwner {
  *     ---------> dialing ------------------------> tunneling ------------------> over
  *                |  ^  |                               |                          ^
  *      refused,  +--+  |  no endpoint left,            |  an end failed before    |
- *      late: the next  |  the client left              |  the tunnel had begun    |
- *                      +-------------------------------+--------------------------+
+ *      late: the next, |  the client left              |  the tunnel had begun    |
+ *      after a moment  +-------------------------------+--------------------------+
  *
  * While dialing, nothing that the client sends is read (or what came in the round of the accept is held), so nothing has been sent and
  * another endpoint may be tried. Its FIN is no farewell: a client may half-close and still wait for an answer. While tunneling the engine
  * moves the bytes and this sleeps.
  */
-export class Session implements ConnectionHandler {
+export class Session implements ConnectionHandler, Waiter {
+  waitDueMs = 0;
   readonly #owner: SessionOwner;
   readonly #plan: SessionPlan;
   readonly #downstream: number;
   readonly #hash: number;
   /** What the endpoint is told about the client, if the cluster wants to know. */
   readonly #announcement: (Announcement & { readonly version: ProxyVersion }) | undefined;
-  readonly #tried = new TriedEndpoints();
-  #state: 'dialing' | 'tunneling' | 'over' = 'dialing';
-  /** Id of the connection to `#endpoint`, or of the last dial that failed; 0 before the first. */
+  readonly #attempts: Attempts;
+  #state: 'waiting' | 'dialing' | 'backing-off' | 'tunneling' | 'over' = 'waiting';
+  #hasPlace = false;
+  /** Id of the connection to the endpoint, or of the last dial that failed; 0 before the first. */
   #upstream = 0;
-  /** Entered, from the pick until the session leaves it. */
-  #endpoint: Endpoint | undefined;
   /** What to count if no other endpoint is left. */
   #failure: SessionOutcome = 'no_endpoint';
 
@@ -71,7 +70,8 @@ export class Session implements ConnectionHandler {
     this.#owner = owner;
     this.#plan = plan;
     this.#downstream = downstream;
-    this.#hash = client.hash();
+    this.#hash = goesByHash(plan.cluster.plan) ? client.hash() : 0;
+    this.#attempts = new Attempts(owner.context.random);
     const { proxyProtocol = 'off' } = plan.cluster.plan;
     if (proxyProtocol === 'off') return;
     this.#announcement = { version: proxyProtocol, source: client.clone(), destination, downstream };
@@ -81,7 +81,34 @@ export class Session implements ConnectionHandler {
     const { dispatcher } = this.#owner.context;
     dispatcher.bind(this.#downstream, this);
     dispatcher.commands.pause(this.#downstream);
-    this.#dialNext();
+    this.#begin();
+  }
+
+  #begin(): void {
+    const { cluster } = this.#plan;
+    if (cluster.limits !== undefined && !this.#hasPlace) {
+      this.#hasPlace = cluster.limits.tryEnter();
+      if (!this.#hasPlace) {
+        this.#wait(cluster.limits);
+        return;
+      }
+    }
+    this.#dial(this.#attempts.begin(cluster, this.#hash, undefined));
+  }
+
+  #wait(limits: ClusterLimits): void {
+    this.#state = 'waiting';
+    if (!limits.wait(this)) this.#abandon('no_room');
+  }
+
+  onPlace(): void {
+    this.#plan.cluster.limits!.arrived();
+    this.#hasPlace = true;
+    this.#begin();
+  }
+
+  onNoPlace(): void {
+    this.#abandon('no_room');
   }
 
   /** The drain deadline has passed. */
@@ -114,50 +141,76 @@ export class Session implements ConnectionHandler {
   }
 
   onDeadline(_id: number): void {
-    this.#tryNext('connect_timeout');
+    if (this.#state === 'backing-off') this.#dial(this.#attempts.endpoint);
+    else this.#tryNext('connect_timeout');
   }
 
   /** One end is gone, in the very round in which the tunnel was ordered or before: the other does not know yet. */
   onClosed(id: number): void {
+    if (id === this.#upstream) this.#attempts.failed();
     if (id === this.#upstream) this.#abandon('endpoint_reset');
-    else this.#abandon(this.#state === 'dialing' ? 'client_gone' : 'client_reset');
+    else this.#abandon(this.#state === 'tunneling' ? 'client_reset' : 'client_gone');
   }
 
   onRelayDone(_id: number): void {}
 
-  onTunnelClosed(first: number, _second: number, reason: number): void {
-    this.#finish(outcomeOf(reason, first === this.#downstream));
+  onTunnelClosed(first: number, _second: number, reason: number, _errno: number, forward: number, back: number): void {
+    const isForward = first === this.#downstream;
+    const outcome = outcomeOf(reason, isForward);
+    // An endpoint that has said something has served; one that resets without a word has not.
+    if ((isForward ? back : forward) > 0) this.#attempts.succeeded();
+    else if (outcome === 'endpoint_reset') this.#attempts.failed();
+    this.#finish(outcome);
   }
 
   #tryNext(failure: SessionOutcome): void {
     if (this.#state !== 'dialing') return;
     this.#failure = failure;
-    this.#leaveEndpoint();
-    this.#dialNext();
+    this.#attempts.failed();
+    const endpoint = this.#attempts.next();
+    // A dial that was late may still succeed, and who has waited that long has waited enough.
+    const backoffMs = failure === 'connect_timeout' || endpoint === undefined ? 0 : this.#attempts.backoffMs();
+    if (backoffMs === 0) {
+      this.#dial(endpoint);
+      return;
+    }
+    this.#state = 'backing-off';
+    this.#owner.context.dispatcher.commands.deadline(this.#upstream, backoffMs);
   }
 
-  /** Begins to connect to the next endpoint, or gives up. */
-  #dialNext(): void {
-    const { cluster } = this.#plan;
-    while (this.#tried.count < ATTEMPTS_MAX) {
-      const endpoint = cluster.pick(this.#hash, this.#tried);
-      if (endpoint === undefined) break;
-      this.#tried.add(endpoint.slot);
-      this.#endpoint = endpoint;
-      endpoint.enter();
-      if (this.#dial(endpoint) >= 0) return;
+  /** Begins to connect, to the next endpoint where one is refused at once; gives up where none is left. */
+  #dial(endpoint: Endpoint | undefined): void {
+    this.#state = 'dialing';
+    let candidate = endpoint;
+    while (candidate !== undefined) {
+      const status = this.#open(candidate);
+      if (status >= 0) return;
+      if (status === NO_ROOM) {
+        this.#waitAgain();
+        return;
+      }
       this.#failure = 'connect_failed';
-      this.#leaveEndpoint();
+      this.#attempts.failed();
+      candidate = this.#attempts.next();
     }
     this.#abandon(this.#failure);
   }
 
+  /** Another shard took the connection that was hoped for. */
+  #waitAgain(): void {
+    const limits = this.#plan.cluster.limits!;
+    this.#attempts.leave();
+    this.#hasPlace = false;
+    limits.leave();
+    this.#wait(limits);
+  }
+
   /** Returns -errno if it cannot begin. */
-  #dial(endpoint: Endpoint): number {
+  #open(endpoint: Endpoint): number {
     const { dialer } = this.#owner.context;
     const { connectMs } = this.#plan.cluster.plan;
     if (this.#upstream !== 0) return dialer.redial(this.#upstream, endpoint, connectMs);
-    const id = dialer.dial(endpoint, connectMs, this);
+    const id = dialer.dial(endpoint, connectMs, this, this.#plan.cluster.limits);
     if (id > 0) this.#upstream = id;
     return id;
   }
@@ -178,15 +231,13 @@ export class Session implements ConnectionHandler {
 
   /** The one exit. Both connections are gone or ordered to be. */
   #finish(outcome: SessionOutcome): void {
+    const { limits } = this.#plan.cluster;
+    if (this.#state === 'waiting') limits?.cancel(this);
     this.#state = 'over';
-    this.#leaveEndpoint();
+    this.#attempts.leave();
     this.#plan.counter.count(outcome);
     this.#owner.onSessionOver(this);
-  }
-
-  #leaveEndpoint(): void {
-    this.#endpoint?.leave();
-    this.#endpoint = undefined;
+    if (this.#hasPlace) limits!.leave();
   }
 }
 

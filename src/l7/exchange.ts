@@ -11,14 +11,19 @@
  */
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
+import { HOLD_MAX_BYTES } from '../engine/protocol.ts';
 import { type RequestCounter, STATUS_ABORTED } from '../observe/traffic-counters.ts';
+import { Attempts } from '../upstream/attempts.ts';
+import { goesByHash } from '../upstream/cluster.ts';
+import type { ClusterLimits, Waiter } from '../upstream/cluster-limits.ts';
+import { NO_ROOM } from '../upstream/dialer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { PROXY_HEADER_MAX_BYTES, sendProxyHeader } from '../upstream/proxy-header.ts';
-import { TriedEndpoints } from '../upstream/tried-endpoints.ts';
 import type { DirectResponse } from './direct-response.ts';
 import { FORWARDED_SCRATCH_BYTES } from './forwarded.ts';
 import { HOST_LINE_MAX_BYTES } from './h1/forward-request.ts';
 import { Method, TargetForm } from './h1/request-head.ts';
+import { parseRequestHead } from './h1/request-parser.ts';
 import { RequestSender } from './h1/request-sender.ts';
 import { ResponseReader } from './h1/response-reader.ts';
 import type { HttpConnection } from './http-connection.ts';
@@ -26,44 +31,51 @@ import type { HttpListener } from './http-listener.ts';
 import type { HttpPlan, RouteTarget } from './http-plan.ts';
 import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
 
-/** The first attempt and two more. */
-const ATTEMPTS_MAX = 3;
-
 /** What an exchange writes on the slab's scratch besides its path: a PROXY header, what is said about the client, a size. */
 const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + HOST_LINE_MAX_BYTES + 64;
 
-/** Methods that may be sent again after they were sent once (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = new Uint8Array(16);
 for (const method of [Method.GET, Method.HEAD, Method.PUT, Method.DELETE, Method.OPTIONS, Method.TRACE]) {
   IDEMPOTENT[method] = 1;
 }
 
-export class Exchange {
+/** The exchange's place under the limits of its cluster: none needed yet; waited for; given, while the request is read again; taken. */
+const Place = { NONE: 0, WAITING: 1, GIVEN: 2, TAKEN: 3 } as const;
+
+export class Exchange implements Waiter {
+  waitDueMs = 0;
   readonly listener: HttpListener;
   readonly #sender: RequestSender;
   readonly #reader: ResponseReader;
-  readonly #tried = new TriedEndpoints();
+  readonly #attempts: Attempts;
   #connection: HttpConnection | undefined;
   #counter: RequestCounter | undefined;
   #target: RouteTarget | undefined;
-  #endpoint: Endpoint | undefined;
-  #attempts = 0;
-  #clientHash = 0;
   /** As the client asked: its version, and whether its connection may go on. */
   #clientKeepsAlive = false;
   #clientMinor = 1;
   #method: number = Method.OTHER;
   #responseStatus = 0;
   #closes = false;
+  #place: number = Place.NONE;
+  /** Where the request lies, in the round in which it was read. */
+  #headStart = 0;
+  #requestEnd = 0;
 
   constructor(listener: HttpListener) {
     this.listener = listener;
+    this.#attempts = new Attempts(listener.context.random);
     this.#sender = new RequestSender(this);
     this.#reader = new ResponseReader(this);
   }
 
   get method(): number {
     return this.#method;
+  }
+
+  /** Whether the request may be sent again after it was sent once (RFC 9110 section 9.2.2). */
+  get isIdempotent(): boolean {
+    return IDEMPOTENT[this.#method] === 1;
   }
 
   get clientMinor(): number {
@@ -74,23 +86,28 @@ export class Exchange {
     return this.#target!;
   }
 
-  /** Begins with the head in `listener.requestHead`; `slab[restStart, restEnd)` is what came behind it. */
-  begin(connection: HttpConnection, restStart: number, restEnd: number): void {
-    const { plan } = this.listener;
+  /** Begins with the head in `listener.requestHead`, which began at `headStart`; `slab[restStart, restEnd)` is what came behind it. */
+  begin(connection: HttpConnection, headStart: number, restStart: number, restEnd: number): void {
     const head = this.listener.requestHead;
     this.#connection = connection;
-    this.#counter = plan.unrouted;
+    this.#counter = this.listener.plan.unrouted;
     this.#target = undefined;
-    this.#endpoint = undefined;
-    this.#attempts = 0;
-    this.#tried.reset();
     this.#method = head.method;
     this.#clientMinor = head.versionMinor;
     this.#clientKeepsAlive = head.keepAlive === 1;
     this.#responseStatus = 0;
     this.#closes = false;
-    this.#sender.reset(connection.id, head, restStart, restEnd);
-    const isRefused = (head.traits & this.listener.forwarding.refusedTraits) !== 0;
+    this.#place = Place.NONE;
+    this.waitDueMs = 0;
+    this.#read(connection, headStart, restStart, restEnd);
+  }
+
+  #read(connection: HttpConnection, headStart: number, restStart: number, restEnd: number): void {
+    const { plan, requestHead, forwarding } = this.listener;
+    this.#headStart = headStart;
+    this.#requestEnd = restEnd;
+    this.#sender.reset(connection.id, requestHead, restStart, restEnd);
+    const isRefused = (requestHead.traits & forwarding.refusedTraits) !== 0;
     const refusal = isRefused ? 'malformed_request' : this.#sender.refusal(plan.bodyMaxBytes);
     if (refusal === undefined) this.#route(plan, connection);
     else this.fail(refusal);
@@ -125,10 +142,10 @@ export class Exchange {
       this.#answer(route.direct, pathStart, pathEnd);
       return;
     }
-    const target = route.targets.next();
+    // Who has waited stays with the share that it was given.
+    const target = this.#target ?? route.targets.next();
     this.#target = target;
     this.#counter = target.counter;
-    this.#clientHash = client.hash();
     this.#start(target, connection, client, pathStart, pathEnd);
   }
 
@@ -139,17 +156,23 @@ export class Exchange {
     pathStart: number,
     pathEnd: number,
   ): void {
-    const endpoint = this.#nextEndpoint();
+    const { cluster } = target;
+    if (cluster.limits !== undefined && !this.#takePlace(cluster.limits)) return;
+    const endpoint = this.#attempts.begin(cluster, goesByHash(cluster.plan) ? client.hash() : 0, undefined);
     if (endpoint === undefined) {
       this.fail('no_endpoint');
       return;
     }
     const id = this.#reader.open(endpoint, target);
+    if (id === NO_ROOM) {
+      this.#waitAgain(cluster.limits!);
+      return;
+    }
     if (id < 0) {
       this.fail('no_descriptors');
       return;
     }
-    const { proxyProtocol = 'off' } = target.cluster.plan;
+    const { proxyProtocol = 'off' } = cluster.plan;
     if (proxyProtocol !== 'off') {
       // Waits in the connection until that is made, and is sent first, whichever endpoint it is made to.
       const ends = { source: client, destination: connection.destination, downstream: connection.id };
@@ -157,6 +180,76 @@ export class Exchange {
     }
     this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
   }
+
+  // --- Waiting for room -----------------------------------------------------------------------------------------------------------------
+
+  /** Returns whether the exchange may go on now. If not, it waits or has failed. */
+  #takePlace(limits: ClusterLimits): boolean {
+    if (this.#place === Place.GIVEN) limits.arrived();
+    else if (!limits.tryEnter()) {
+      this.#wait(limits);
+      return false;
+    }
+    this.#place = Place.TAKEN;
+    return true;
+  }
+
+  #wait(limits: ClusterLimits): void {
+    this.#place = Place.NONE;
+    if (this.#requestEnd - this.#headStart > HOLD_MAX_BYTES || !limits.wait(this)) {
+      this.fail('no_room');
+      return;
+    }
+    this.#place = Place.WAITING;
+    this.#connection!.keepRequest(this.#headStart, this.#requestEnd);
+  }
+
+  /** Another shard took the connection that was hoped for. */
+  #waitAgain(limits: ClusterLimits): void {
+    this.#attempts.leave();
+    this.#place = Place.NONE;
+    limits.leave();
+    this.#wait(limits);
+  }
+
+  onPlace(): void {
+    this.#place = Place.GIVEN;
+    this.#connection!.readAgain();
+  }
+
+  onNoPlace(): void {
+    this.#place = Place.NONE;
+    this.fail('no_room');
+  }
+
+  /** What was kept while the exchange waited. */
+  #readAgain(start: number, end: number): void {
+    if (this.#place === Place.WAITING) {
+      this.#requestEnd = end;
+      this.#connection!.keepRequest(start, end);
+      return;
+    }
+    const { dispatcher, plan, requestHead } = this.listener;
+    const result = parseRequestHead(dispatcher.engine.slab, start, end, plan.listener.limits, requestHead);
+    // It was a head before; a plan with smaller limits may have come since.
+    if (result > 0) this.#read(this.#connection!, start, start + result, end);
+    else this.fail('head_too_large');
+  }
+
+  #leavePlace(): void {
+    if (this.#place === Place.NONE) return;
+    const limits = this.#target!.cluster.limits!;
+    const place = this.#place;
+    this.#place = Place.NONE;
+    if (place === Place.WAITING) {
+      limits.cancel(this);
+      return;
+    }
+    if (place === Place.GIVEN) limits.arrived();
+    limits.leave();
+  }
+
+  // --- Answers of our own ---------------------------------------------------------------------------------------------------------------
 
   /** The route has an answer of its own. */
   #answer(response: DirectResponse, pathStart: number, pathEnd: number): void {
@@ -185,35 +278,38 @@ export class Exchange {
     else connection.exchangeEnded();
   }
 
-  /** Picks an endpoint that was not tried, and counts this request there. */
-  #nextEndpoint(): Endpoint | undefined {
-    if (this.#attempts === ATTEMPTS_MAX) return undefined;
-    const endpoint = this.#target!.cluster.pick(this.#clientHash, this.#tried);
-    if (endpoint === undefined) return undefined;
-    this.#attempts++;
-    this.#tried.add(endpoint.slot);
-    endpoint.enter();
-    this.#endpoint = endpoint;
-    return endpoint;
-  }
-
-  #leaveEndpoint(): void {
-    this.#endpoint?.leave();
-    this.#endpoint = undefined;
-  }
-
   /** The dial failed: nothing was sent, so another endpoint may get the request. */
   connectFailed(code: ErrorCode): void {
-    this.#leaveEndpoint();
-    const endpoint = this.#nextEndpoint();
+    this.#attempts.failed();
+    const endpoint = this.#attempts.next();
     if (endpoint === undefined) this.fail(code);
-    else if (this.#reader.redial(endpoint) < 0) this.fail('no_descriptors');
+    else if (this.#reader.redial(endpoint, this.#backoffMs(code)) < 0) this.fail('no_descriptors');
+  }
+
+  /** Who has waited for a connection in vain has waited long enough. */
+  #backoffMs(code: ErrorCode): number {
+    return code === 'connect_timeout' ? 0 : this.#attempts.backoffMs();
   }
 
   /** The endpoint ended a connection that had served before, without a byte of an answer: that request crossed its end on the way. */
   staleConnection(code: ErrorCode): void {
-    const mayRepeat = IDEMPOTENT[this.#method] === 1 && this.#sender.isRetained;
-    const id = mayRepeat ? this.#reader.reopen(this.#endpoint!) : -1;
+    if (this.#mayRepeat) this.#reopen(this.#attempts.endpoint, 0, code);
+    else this.fail(code);
+  }
+
+  /** The endpoint ended a connection that was made for this request, without a byte of an answer. */
+  lostConnection(code: ErrorCode): void {
+    this.#attempts.failed();
+    const endpoint = this.#mayRepeat ? this.#attempts.next() : undefined;
+    this.#reopen(endpoint, endpoint === undefined ? 0 : this.#attempts.backoffMs(), code);
+  }
+
+  get #mayRepeat(): boolean {
+    return this.isIdempotent && this.#sender.isRetained && this.#sender.isComplete;
+  }
+
+  #reopen(endpoint: Endpoint | undefined, backoffMs: number, code: ErrorCode): void {
+    const id = endpoint === undefined ? -1 : this.#reader.reopen(endpoint, backoffMs);
     if (id < 0) this.fail(code);
     else this.#sender.movedTo(id);
   }
@@ -221,7 +317,8 @@ export class Exchange {
   // --- What the client does -------------------------------------------------------------------------------------------------------------
 
   onClientData(start: number, end: number): void {
-    if (this.#sender.isComplete || this.#reader.isSwitching) this.#connection!.holdBack(start, end);
+    if (this.#place === Place.WAITING || this.#place === Place.GIVEN) this.#readAgain(start, end);
+    else if (this.#sender.isComplete || this.#reader.isSwitching) this.#connection!.holdBack(start, end);
     else this.#sender.forwardBody(start, end);
   }
 
@@ -236,7 +333,7 @@ export class Exchange {
 
   onClientDeadline(): void {
     // Left over from before the request was complete; what is waited for then is the endpoint.
-    if (!this.#sender.isComplete) this.fail('request_timeout');
+    if (!this.#sender.isComplete && this.#place !== Place.WAITING) this.fail('request_timeout');
   }
 
   clientGone(): void {
@@ -253,6 +350,8 @@ export class Exchange {
   /** The final head is about to be forwarded. Returns whether the client's connection ends with this response. */
   responseBegins(status: number, mustClose: boolean): boolean {
     this.#responseStatus = status;
+    if (status >= 500) this.#attempts.failed();
+    else this.#attempts.succeeded();
     // A body that is still to come when the answer is there cannot be waited for.
     this.#closes = mustClose || !this.#clientKeepsAlive || !this.#sender.isComplete || this.listener.context.draining;
     return this.#closes;
@@ -290,6 +389,7 @@ export class Exchange {
   }
 
   switchedProtocols(): void {
+    this.#attempts.succeeded();
     this.#responseStatus = 101;
   }
 
@@ -304,6 +404,7 @@ export class Exchange {
   fail(code: ErrorCode): void {
     const connection = this.#connection!;
     const { dispatcher, errorResponses } = this.listener;
+    if (ERRORS[code].source === 'upstream') this.#attempts.failed();
     this.#reader.abandon();
     if (this.hasBegun) {
       this.#finish(this.#responseStatus);
@@ -318,9 +419,10 @@ export class Exchange {
 
   /** The one exit: counted once, the endpoint given back, the exchange free for the next request. */
   #finish(status: number): void {
-    this.#leaveEndpoint();
+    this.#attempts.leave();
     this.#counter!.count(status);
     this.#connection = undefined;
     this.listener.putExchange(this);
+    this.#leavePlace();
   }
 }

@@ -71,7 +71,7 @@ export class HttpConnection implements ConnectionHandler {
     }
     const result = parseRequestHead(slab, offset, end, limits, listener.requestHead);
     this.#parsedBytes = length;
-    if (result > 0) this.#begin(offset + result, end);
+    if (result > 0) this.#begin(offset, offset + result, end);
     else if (result === 0) this.#holdHead(offset, length);
     else this.#refuse(REQUEST_REFUSALS[-result]!);
   }
@@ -86,13 +86,13 @@ export class HttpConnection implements ConnectionHandler {
     commands.deadline(this.id, this.listener.plan.listener.timeouts.headMs);
   }
 
-  #begin(restStart: number, restEnd: number): void {
+  #begin(headStart: number, restStart: number, restEnd: number): void {
     this.#state = BUSY;
     this.#deadlineRound = this.listener.dispatcher.round;
     this.#heldBytes = 0;
     const exchange = this.listener.takeExchange();
     this.#exchange = exchange;
-    exchange.begin(this, restStart, restEnd);
+    exchange.begin(this, headStart, restStart, restEnd);
   }
 
   /** A request that never became an exchange. */
@@ -110,6 +110,18 @@ export class HttpConnection implements ConnectionHandler {
     commands.hold(this.id, start, end - start);
     commands.pause(this.id);
     this.#hasHeldRequest = true;
+  }
+
+  /** Keeps the whole request, head included: its exchange has to wait, and what it has read does not outlive the round. */
+  keepRequest(start: number, end: number): void {
+    const { commands } = this.listener.dispatcher;
+    commands.hold(this.id, start, end - start);
+    commands.pause(this.id);
+  }
+
+  /** Gives back what `keepRequest` kept, in the next round. */
+  readAgain(): void {
+    this.listener.dispatcher.commands.resume(this.id);
   }
 
   /** The exchange is over, its answer handed over. */

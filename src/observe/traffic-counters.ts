@@ -17,6 +17,8 @@ export const SESSION_OUTCOMES = [
   'connect_timeout',
   /** There was none to try. */
   'no_endpoint',
+  /** The limits of the cluster left no room in time. */
+  'no_room',
   /** The client left before an endpoint was connected. */
   'client_gone',
   /** The drain deadline passed. */

@@ -23,6 +23,7 @@ interface ShardContext {
   readonly clusters: ClusterSet;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
+  readonly random: Random;
   readonly shard: number;
   draining: boolean;
 }
@@ -56,11 +57,13 @@ export class Shard {
     this.#post = post;
     this.#board = Board.attach(start.board);
     const dispatcher = new Dispatcher(engine);
+    const warn = (text: string) => post({ type: 'log', level: 'warn', text });
     this.#context = {
       dispatcher,
-      clusters: new ClusterSet({ dispatcher, board: this.#board, shard: start.index }, random),
+      clusters: new ClusterSet({ dispatcher, board: this.#board, shard: start.index, warn }, random),
       dialer: new Dialer(dispatcher),
       counters: new TrafficCounters(),
+      random,
       shard: start.index,
       draining: false,
     };
@@ -154,6 +157,8 @@ export class Shard {
 
   #beat(): void {
     this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
+    this.#context.clusters.spareIdle();
+    this.#context.dispatcher.commands.flush();
   }
 
   #snapshot(): ShardSnapshot {

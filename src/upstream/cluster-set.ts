@@ -1,8 +1,11 @@
 import type { ClusterPlan, EndpointPlan, Plan } from '../contract/plan.ts';
+import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Random } from '../core/random.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterPolicies } from './cluster.ts';
+import { ClusterLimits, type LimitsContext } from './cluster-limits.ts';
 import { Endpoint, type EndpointContext } from './endpoint.ts';
+import { OutlierDetection } from './outlier.ts';
 import { makePolicy } from './policy/make-policy.ts';
 import type { Policy } from './policy/policy.ts';
 
@@ -13,12 +16,15 @@ import type { Policy } from './policy/policy.ts';
 export class ClusterSet {
   readonly #context: EndpointContext;
   readonly #random: Random;
+  readonly #limitsContext: LimitsContext;
   #clusters: readonly Cluster[] = [];
   #endpointsBySlot = new Map<number, Endpoint>();
 
   constructor(context: EndpointContext, random: Random) {
     this.#context = context;
     this.#random = random;
+    const { board, shard, dispatcher } = context;
+    this.#limitsContext = { board, shard, flush: () => dispatcher.commands.flush(), nowMs: () => systemClock.nowMs() };
   }
 
   /** The cluster at that index of the current plan. */
@@ -33,11 +39,17 @@ export class ClusterSet {
     const before = this.#endpointsBySlot;
     const endpoints = new Map<number, Endpoint>();
     const byName = new Map(this.#clusters.map((cluster) => [cluster.plan.name, cluster]));
+    for (const cluster of this.#clusters) cluster.isCurrent = false;
     this.#clusters = plan.clusters.map((cluster) => this.#build(cluster, endpoints, byName.get(cluster.name)));
     this.#endpointsBySlot = endpoints;
     for (const endpoint of before.values()) {
       if (endpoints.get(endpoint.slot) !== endpoint) endpoint.retire();
     }
+  }
+
+  /** Closes idle connections that other shards wait for. Writes commands: flush afterwards. */
+  spareIdle(): void {
+    for (const { limits } of this.#clusters) limits?.spareIdle();
   }
 
   /** Retires every endpoint. Writes commands: flush afterwards. */
@@ -48,7 +60,20 @@ export class ClusterSet {
 
   #build(plan: ClusterPlan, endpoints: Map<number, Endpoint>, before: Cluster | undefined): Cluster {
     const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, endpoints));
-    return new Cluster(plan, own, this.#policyFor(plan, own, before));
+    return new Cluster(plan, own, {
+      policies: this.#policiesFor(plan, own, before),
+      outlier: this.#outlierFor(plan, own),
+      limits: plan.limits && new ClusterLimits(plan.limits, plan.slot, own, this.#limitsContext),
+      board: this.#context.board,
+    });
+  }
+
+  #outlierFor(plan: ClusterPlan, endpoints: readonly Endpoint[]): OutlierDetection | undefined {
+    const { board, warn } = this.#context;
+    if (plan.outlier === undefined) return undefined;
+    return new OutlierDetection(plan.outlier, board, endpoints, (endpoint, ms) =>
+      warn?.(`cluster ${plan.name}: ${endpoint.key} is ejected for ${ms / 1000} s, it failed several times in a row`),
+    );
   }
 
   #keepOrMake(plan: EndpointPlan, endpoints: Map<number, Endpoint>): Endpoint {
@@ -58,21 +83,42 @@ export class ClusterSet {
     return endpoint;
   }
 
-  #policyFor(plan: ClusterPlan, endpoints: readonly Endpoint[], before: Cluster | undefined): Policy {
-    if (before !== undefined && before.plan.policy === plan.policy && hasSameMembers(plan, endpoints, before)) {
-      return before.policy;
+  /** Those of the plan before, where nothing has changed for them: so they know whose turn it is. */
+  #policiesFor(plan: ClusterPlan, endpoints: readonly Endpoint[], before: Cluster | undefined): ClusterPolicies {
+    if (before !== undefined && hasSamePolicy(plan, before.plan) && hasSameMembers(plan, endpoints, before)) {
+      return before.policies;
     }
-    const weights = Uint32Array.from(plan.endpoints, (endpoint) => endpoint.weight);
-    return makePolicy(plan.policy, endpoints, weights, this.#random);
+    const isBackup = (index: number) => plan.endpoints[index]!.isBackup === true;
+    const indexes = [...endpoints.keys()];
+    const backups = indexes.filter(isBackup);
+    return {
+      primaries: this.#policyOver(
+        plan,
+        endpoints,
+        indexes.filter((index) => !isBackup(index)),
+      ),
+      backups: backups.length === 0 ? undefined : this.#policyOver(plan, endpoints, backups),
+    };
   }
+
+  #policyOver(plan: ClusterPlan, endpoints: readonly Endpoint[], indexes: readonly number[]): Policy {
+    const weights = Uint32Array.from(indexes, (index) => plan.endpoints[index]!.weight);
+    const own = indexes.map((index) => endpoints[index]!);
+    return makePolicy(plan.policy, own, weights, this.#random);
+  }
+}
+
+function hasSamePolicy(plan: ClusterPlan, before: ClusterPlan): boolean {
+  return plan.policy === before.policy && plan.boundedLoadFactor === before.boundedLoadFactor;
 }
 
 function hasSameMembers(plan: ClusterPlan, endpoints: readonly Endpoint[], before: Cluster): boolean {
   return (
     endpoints.length === before.endpoints.length &&
-    endpoints.every(
-      (endpoint, index) =>
-        endpoint === before.endpoints[index] && plan.endpoints[index]!.weight === before.plan.endpoints[index]!.weight,
-    )
+    endpoints.every((endpoint, index) => {
+      const { weight, isBackup } = plan.endpoints[index]!;
+      const former = before.plan.endpoints[index]!;
+      return endpoint === before.endpoints[index] && weight === former.weight && isBackup === former.isBackup;
+    })
   );
 }

@@ -33,6 +33,15 @@ export class ConnectionPool implements ConnectionHandler {
     return this.#ids.length === 0 ? 0 : this.#ids.pop()!;
   }
 
+  /** As `take`, of the one that has been idle for longest. The pool must not be empty. */
+  takeOldest(): number {
+    return this.#ids.shift()!;
+  }
+
+  closeOldest(): void {
+    this.#close(this.takeOldest());
+  }
+
   /** Takes over a connection that is fit for another request: nothing pending either way, not paused. Closed after `idleMs`. */
   put(id: number, idleMs: number): void {
     if (this.#closed || idleMs <= 0 || this.#ids.length === POOL_MAX) {

@@ -1,4 +1,4 @@
-import { Admin, type Board } from '../contract/board.ts';
+import { Admin, type Board, Health } from '../contract/board.ts';
 import type { EndpointPlan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
@@ -10,6 +10,8 @@ export interface EndpointContext {
   readonly board: Board;
   /** Index of this shard. */
   readonly shard: number;
+  /** Tells the operator. */
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
 /**
@@ -23,6 +25,11 @@ export class Endpoint {
   readonly pool: ConnectionPool;
   /** For `engine.dial`. Negative if the engine refused the address. */
   readonly addressHandle: number;
+  /** Whether new work may come here, as its cluster derived it last (see Selection). */
+  isSelectable: boolean;
+  /** When a slow start began; 0: none. `rampCredit` is its part of a turn (see slow-start). */
+  rampStartTick = 0;
+  rampCredit = 0;
   readonly #context: EndpointContext;
   /** Work of this shard. */
   #held = 0;
@@ -34,11 +41,23 @@ export class Endpoint {
     this.#context = context;
     this.pool = new ConnectionPool(context.dispatcher);
     this.addressHandle = context.dispatcher.engine.rememberAddress(plan.address);
+    this.isSelectable = this.isInService;
   }
 
-  /** Whether new work may come here. Derived, never stored. Hot path. */
-  get isSelectable(): boolean {
+  /** Whether the operator wants new work to come here. */
+  get isInService(): boolean {
     return !this.#isRetired && this.addressHandle >= 0 && this.#context.board.admin(this.slot) === Admin.ENABLED;
+  }
+
+  /** Whether work that belongs here may still come: also while it drains. */
+  get isServing(): boolean {
+    return !this.#isRetired && this.addressHandle >= 0 && this.#context.board.admin(this.slot) !== Admin.DISABLED;
+  }
+
+  /** Whether neither checks nor live traffic speak against it. */
+  isWell(nowTick: number): boolean {
+    const { board } = this.#context;
+    return board.health(this.slot) !== Health.UNHEALTHY && board.ejectedUntilTick(this.slot) <= nowTick;
   }
 
   /** Requests and sessions in flight over all shards. Hot path. */
@@ -62,6 +81,7 @@ export class Endpoint {
   /** Takes no more work; idle connections are closed, work in flight ends as it would. Once. */
   retire(): void {
     this.#isRetired = true;
+    this.isSelectable = false;
     this.pool.close();
     if (this.#held === 0) this.#forgetAddress();
   }

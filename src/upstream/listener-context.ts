@@ -1,3 +1,4 @@
+import type { Random } from '../core/random.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { TrafficCounters } from '../observe/traffic-counters.ts';
 import type { ClusterSet } from './cluster-set.ts';
@@ -9,6 +10,7 @@ export interface ListenerContext {
   readonly clusters: ClusterSet;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
+  readonly random: Random;
   /** Index of this shard. */
   readonly shard: number;
   /** True once the proxy drains: every answer says that the connection ends. */

@@ -77,6 +77,43 @@ export function dialing(use: UseDriver): void {
     expect(await (await server.next()).readText(20)).toBe('GET / HTTP/1.1; more');
   });
 
+  it('tells the deadline that is set after a refusal, and none that was set before', async () => {
+    const driver = await use();
+    const id = driver.engine.dial(driver.remember(await closedPort()));
+    driver.order((writer) => writer.deadline(id, 40));
+    await driver.next('connectFailed', id);
+    await driver.settle(100);
+    expect(driver.kindsOf(id)).toEqual([]);
+    driver.order((writer) => writer.deadline(id, 40));
+    await driver.next('deadline', id);
+    const server = await driver.server();
+    expect(driver.engine.redial(id, driver.remember(server.port))).toBe(0);
+    await driver.next('connected', id);
+  });
+
+  it('reserves an id that takes what is sent and a deadline, and is dialed later', async () => {
+    const driver = await use();
+    const server = await driver.server();
+    const id = driver.engine.reserve();
+    driver.send(id, 'later');
+    driver.order((writer) => writer.deadline(id, 40));
+    await driver.next('deadline', id);
+    expect(driver.kindsOf(id)).toEqual([]);
+    expect(driver.engine.redial(id, driver.remember(server.port))).toBe(0);
+    await driver.next('connected', id);
+    expect(await (await server.next()).readText(5)).toBe('later');
+  });
+
+  it('gives a reserved id back when it is closed', async () => {
+    const driver = await use();
+    const id = driver.engine.reserve();
+    driver.send(id, 'never');
+    driver.order((writer) => writer.close(id));
+    expect(driver.engine.isOpen(id)).toBe(false);
+    await driver.settle();
+    expect(driver.kindsOf(id)).toEqual([]);
+  });
+
   it('does not read the source of what waits for a connection to be made', async () => {
     const driver = await use();
     const source = await driver.accept();

@@ -62,7 +62,9 @@ export class HttpRig {
   async stop(): Promise<void> {
     const { code } = await this.proxy.stop();
     await this.origin.close();
-    const complaints = this.proxy.stderr.split('\n').filter((line) => line.includes('shard'));
+    const complaints = this.proxy.stderr
+      .split('\n')
+      .filter((line) => line.includes('shard') && !line.includes('is ejected'));
     if (code !== 0 || complaints.length > 0) throw new Error(`the proxy ended with ${code}:\n${this.proxy.stderr}`);
   }
 }

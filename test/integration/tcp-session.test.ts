@@ -104,6 +104,9 @@ class TcpShard {
   }
 }
 
+/** As by default. */
+const RETRY = { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 };
+
 function planOf(ports: readonly number[], { policy = 'source-hash', connectMs = 2000, idleMs = 60_000 }: Wanted): Plan {
   const endpoints = ports.map((port, slot) => {
     const key = `${HOST}:${port}`;
@@ -112,7 +115,7 @@ function planOf(ports: readonly number[], { policy = 'source-hash', connectMs = 
   return {
     version: 1,
     listeners: [{ slot: 0, name: 'db', address: `${HOST}:0`, protocol: 'tcp', cluster: 0, idleMs }],
-    clusters: [{ slot: 0, name: 'origin', policy, endpoints, connectMs, poolIdleMs: 4000 }],
+    clusters: [{ slot: 0, name: 'origin', policy, endpoints, connectMs, poolIdleMs: 4000, retry: RETRY }],
   };
 }
 

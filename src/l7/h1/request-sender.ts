@@ -21,7 +21,7 @@ export class RequestSender {
   #restStart = 0;
   #restEnd = 0;
   isComplete = false;
-  /** Whether the whole request is kept, to be sent again. */
+  /** Whether what has been sent is kept, to be sent again. */
   isRetained = false;
   wantsUpgrade = false;
   expectsContinue = false;
@@ -79,13 +79,12 @@ export class RequestSender {
     const { requestChanges } = this.#exchange.target;
     const { commands, scratch } = dispatcher;
     this.#upstream = upstream;
-    this.isRetained = this.isComplete;
+    this.isRetained = this.isComplete || this.#isWorthRetaining;
     if (!this.isComplete) {
       commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
     }
     // A client that has said everything is read on while the endpoint is slow to connect: so its end is seen.
-    if (this.isComplete) commands.beginSend(upstream, 0, SEND_RETAIN);
-    else commands.beginSend(upstream, this.#downstream, 0);
+    commands.beginSend(upstream, this.isComplete ? 0 : this.#downstream, this.isRetained ? SEND_RETAIN : 0);
     forwardRequestHead(
       commands,
       scratch,
@@ -104,7 +103,14 @@ export class RequestSender {
     }
     commands.range(this.#restStart, this.#restEnd - this.#restStart);
     commands.endSend();
-    if (!this.isComplete) commands.relay(this.#downstream, upstream, this.#remaining);
+    if (!this.isComplete && !this.isRetained) commands.relay(this.#downstream, upstream, this.#remaining);
+  }
+
+  /** A small body that is still to come is read here instead of relayed, so that it can be sent again where that is allowed at all. */
+  get #isWorthRetaining(): boolean {
+    if (this.#bodyKind !== BodyKind.LENGTH || !this.#exchange.isIdempotent) return false;
+    const { retry } = this.#exchange.target.cluster.plan;
+    return retry !== undefined && this.#exchange.listener.requestHead.contentLength <= retry.bodyMaxBytes;
   }
 
   #startChunks(): void {
@@ -112,8 +118,22 @@ export class RequestSender {
     this.#forwardChunks(this.#restStart, this.#restEnd);
   }
 
-  /** More bytes of a chunked body. */
+  /** More bytes of a body that is not relayed. */
   forwardBody(start: number, end: number): void {
+    if (this.#bodyKind === BodyKind.LENGTH) this.#forwardRetained(start, end);
+    else this.#forwardMoreChunks(start, end);
+  }
+
+  #forwardRetained(start: number, end: number): void {
+    const length = Math.min(end - start, this.#remaining);
+    this.#exchange.listener.dispatcher.commands.send(this.#upstream, this.#downstream, SEND_RETAIN, start, length);
+    this.#remaining -= length;
+    if (this.#remaining > 0) return;
+    this.#complete();
+    this.#exchange.holdBack(start + length, end);
+  }
+
+  #forwardMoreChunks(start: number, end: number): void {
     this.#exchange.listener.dispatcher.commands.beginSend(this.#upstream, this.#downstream, 0);
     this.#forwardChunks(start, end);
   }

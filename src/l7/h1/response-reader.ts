@@ -2,14 +2,17 @@
  * Owns the upstream connection of an exchange: dials it or takes a pooled one, reads the response, forwards it, and gives the connection
  * back if both messages are complete.
  *
- *   CLOSED ─▶ CONNECTING ─▶ AWAITING ─▶ LENGTH | CHUNKED | UNTIL_CLOSE ─▶ COMPLETE ─▶ CLOSED
- *      └─────── pooled ────────▲  └────▶ SWITCHED (a tunnel)
+ *   CLOSED ─▶ CONNECTING ──────▶ AWAITING ─▶ LENGTH | CHUNKED | UNTIL_CLOSE ─▶ COMPLETE ─▶ CLOSED
+ *      │           ▲ ▼              ▲  └────▶ SWITCHED (a tunnel)
+ *      │       BACKING_OFF          │
+ *      └─────── pooled ─────────────┘
  *
  * Hot path: no allocation, no strings, no throw.
  */
 import type { ErrorCode } from '../../core/errors.ts';
 import type { ConnectionHandler } from '../../engine/connection-handler.ts';
-import { RELAY_UNTIL_END } from '../../engine/protocol.ts';
+import { DEADLINE_TICK_MS, RELAY_UNTIL_END } from '../../engine/protocol.ts';
+import type { ClusterLimits } from '../../upstream/cluster-limits.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RouteTarget } from '../http-plan.ts';
@@ -29,6 +32,7 @@ const CHUNKED = 4;
 const UNTIL_CLOSE = 5;
 const COMPLETE = 6;
 const SWITCHED = 7;
+const BACKING_OFF = 8;
 
 const LIMITS: HeadLimits = { headMaxBytes: 64 * 1024, headersMaxCount: 256, lineMaxBytes: 16 * 1024 };
 /** Interim responses of one exchange; more are a fault of the endpoint. */
@@ -38,6 +42,8 @@ const SIZE_LINE_MAX_BYTES = 16;
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 /** How long both sides of an upgraded connection may be silent. */
 const SWITCHED_IDLE_MS = 3_600_000;
+/** A wait before another attempt that is shorter than half a tick of the engine's deadlines is none. */
+const BACKOFF_MIN_MS = DEADLINE_TICK_MS / 2;
 /** A pooled connection is given up this long before the endpoint said it would end it. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
@@ -76,7 +82,7 @@ export class ResponseReader implements ConnectionHandler {
     return this.#state === SWITCHED;
   }
 
-  /** Takes a pooled connection or dials. Returns its id, or -errno. */
+  /** Takes a pooled connection or dials. Returns its id, NO_ROOM, or -errno. */
   open(endpoint: Endpoint, target: RouteTarget): number {
     this.#timeoutMs = target.plan.timeoutMs;
     this.#connectMs = target.cluster.plan.connectMs;
@@ -92,7 +98,7 @@ export class ResponseReader implements ConnectionHandler {
     // A connection with a PROXY header belongs to one client, so that none is kept.
     this.#isPooled = (target.cluster.plan.proxyProtocol ?? 'off') === 'off';
     const pooled = this.#isPooled ? endpoint.pool.take() : 0;
-    if (pooled === 0) return this.#dial(endpoint);
+    if (pooled === 0) return this.#dial(endpoint, target.cluster.limits);
     this.#id = pooled;
     this.#isReused = true;
     this.#openedRound = dispatcher.round;
@@ -120,31 +126,50 @@ export class ResponseReader implements ConnectionHandler {
     if (this.#state === AWAITING) this.#awaitHead();
   }
 
-  #dial(endpoint: Endpoint): number {
+  #dial(endpoint: Endpoint, limits: ClusterLimits | undefined): number {
     const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
-    const id = this.#exchange.listener.context.dialer.dial(endpoint, connectMs, this);
+    return this.#dialed(this.#exchange.listener.context.dialer.dial(endpoint, connectMs, this, limits));
+  }
+
+  #dialed(id: number): number {
     this.#isReused = false;
     this.#id = Math.max(id, 0);
     this.#state = id > 0 ? CONNECTING : CLOSED;
     return id;
   }
 
-  /** Another endpoint for a dial that failed; what was sent waits in the connection. Returns 0 or -errno. */
-  redial(endpoint: Endpoint): number {
+  /** Another endpoint, after `backoffMs`, for a dial that failed; what was sent waits in the connection. Returns 0 or -errno. */
+  redial(endpoint: Endpoint, backoffMs: number): number {
     this.#endpoint = endpoint;
-    const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
-    return this.#exchange.listener.context.dialer.redial(this.#id, endpoint, connectMs);
+    if (backoffMs < BACKOFF_MIN_MS) return this.#redialNow();
+    this.#state = BACKING_OFF;
+    this.#deadlineRound = this.#exchange.listener.dispatcher.round;
+    this.#exchange.listener.dispatcher.commands.deadline(this.#id, Math.min(backoffMs, this.#msUntilDue));
+    return 0;
   }
 
-  /** A fresh connection to the same endpoint, and what was sent, in place of one that turned out to be dead. Returns its id, or -errno. */
-  reopen(endpoint: Endpoint): number {
+  #redialNow(): number {
+    this.#state = CONNECTING;
+    const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
+    return this.#exchange.listener.context.dialer.redial(this.#id, this.#endpoint!, connectMs);
+  }
+
+  /** A fresh connection, after `backoffMs`, and what was sent, in place of one that turned out to be dead. Returns its id, or -errno. */
+  reopen(endpoint: Endpoint, backoffMs: number): number {
     const dead = this.#id;
-    const { dispatcher } = this.#exchange.listener;
-    const id = this.#dial(endpoint);
+    const { dispatcher, context } = this.#exchange.listener;
+    const waits = backoffMs >= BACKOFF_MIN_MS;
+    const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
+    const id = waits
+      ? context.dialer.reserveAfter(dead, this)
+      : context.dialer.dialAfter(dead, endpoint, connectMs, this);
+    this.#dialed(id);
     // First the replay: a connection that is closed has forgotten what it retained.
     if (id > 0) dispatcher.commands.replay(dead, id);
     dispatcher.unbind(dead);
     dispatcher.commands.close(dead);
+    if (waits && id > 0) this.redial(endpoint, backoffMs);
+    else this.#endpoint = endpoint;
     return id;
   }
 
@@ -159,9 +184,15 @@ export class ResponseReader implements ConnectionHandler {
 
   onDeadline(): void {
     if (this.#deadlineRound === this.#exchange.listener.dispatcher.round) return;
-    if (this.#state === CONNECTING && this.#msUntilDue > 1) this.#exchange.connectFailed('connect_timeout');
+    if (this.#state === BACKING_OFF) this.#backedOff();
+    else if (this.#state === CONNECTING && this.#msUntilDue > 1) this.#exchange.connectFailed('connect_timeout');
     else if (this.#state === CONNECTING) this.#exchange.fail('connect_timeout');
     else this.#exchange.fail('response_timeout');
+  }
+
+  #backedOff(): void {
+    if (this.#msUntilDue <= 1) this.#exchange.fail('connect_timeout');
+    else if (this.#redialNow() < 0) this.#exchange.fail('no_descriptors');
   }
 
   onData(_id: number, offset: number, length: number): void {
@@ -367,9 +398,10 @@ export class ResponseReader implements ConnectionHandler {
 
   /** The connection has ended where it must not. */
   #broke(code: ErrorCode): void {
-    if (this.#state === AWAITING && this.#isReused && !this.#hasBytes) this.#exchange.staleConnection(code);
-    else if (this.#state === AWAITING) this.#exchange.fail(this.#hasBytes ? 'malformed_response' : code);
-    else this.#exchange.fail('response_cut');
+    if (this.#state !== AWAITING) this.#exchange.fail('response_cut');
+    else if (this.#hasBytes) this.#exchange.fail('malformed_response');
+    else if (this.#isReused) this.#exchange.staleConnection(code);
+    else this.#exchange.lostConnection(code);
   }
 
   /** `slab[at, end)` is what came behind the response: nobody asked for it. */
@@ -378,11 +410,16 @@ export class ResponseReader implements ConnectionHandler {
     const endpoint = this.#endpoint!;
     const id = this.#id;
     this.#state = COMPLETE;
-    if (this.#isReusable && this.#isPooled && at === end && exchange.isRequestComplete) {
+    if (this.#isReusable && this.#isPooled && at === end && exchange.isRequestComplete && !this.#isWantedElsewhere) {
       this.forget();
       endpoint.pool.put(id, this.#poolIdleMs);
     } else this.abandon();
     exchange.responseComplete();
+  }
+
+  get #isWantedElsewhere(): boolean {
+    const { limits } = this.#exchange.target.cluster;
+    return limits?.othersWait === true;
   }
 
   /** Closes the connection, whatever it is doing. */

@@ -47,6 +47,10 @@ const WHOLE = {
       policy: 'maglev',
       endpoints: ['10.0.0.1:9000', { address: '10.0.0.2:9000', weight: 2 }],
       timeouts: { connect: '5s', idle: '4s' },
+      outlier: { consecutiveFailures: 5, eject: '30s', maxEjectedPercent: 10 },
+      retry: { attempts: 2, budgetPercent: 20, bodyUpTo: '64KiB' },
+      limits: { connections: 10, requests: 10, pending: 10, pendingTimeout: '1s' },
+      slowStart: '30s',
     },
     site: { endpoints: ['10.0.1.1:9000'] },
     db: { endpoints: ['db.internal:5432'] },
@@ -298,7 +302,50 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
     ['0s', '2h'],
   ],
   [[...api, 'healthCheck'], [{}]],
-  [[...api, 'retry'], ['off']],
+  [
+    [...api, 'outlier'],
+    ['on', 5, { failures: 5 }],
+  ],
+  [
+    [...api, 'outlier', 'consecutiveFailures'],
+    [0, 1001, '5'],
+  ],
+  [
+    [...api, 'outlier', 'maxEjectedPercent'],
+    [-1, 101],
+  ],
+  [
+    [...api, 'outlier', 'eject'],
+    ['0s', '6m'],
+  ],
+  [
+    [...api, 'retry'],
+    ['on', 2],
+  ],
+  [
+    [...api, 'retry', 'attempts'],
+    [-1, 8],
+  ],
+  [
+    [...api, 'retry', 'bodyUpTo'],
+    ['1MiB', -1],
+  ],
+  [
+    [...api, 'limits', 'connections'],
+    [0, 'many'],
+  ],
+  [
+    [...api, 'limits', 'pendingTimeout'],
+    ['0s', 5],
+  ],
+  [
+    [...api, 'slowStart'],
+    ['2h', 30],
+  ],
+  [
+    [...api, 'endpoints'],
+    [[{ address: 'a:1', backup: 'maybe' }], [{ address: 'a:1', backup: true }]],
+  ],
   [[...web, 'tls'], [{}]],
 ];
 

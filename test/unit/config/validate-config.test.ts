@@ -63,9 +63,20 @@ describe('what a configuration becomes', () => {
         {
           name: 'site',
           policy: 'least-request',
-          endpoints: [{ name: '10.0.0.1:9000', address: { family: 4, host: '10.0.0.1', port: 9000 }, weight: 1 }],
+          endpoints: [
+            {
+              name: '10.0.0.1:9000',
+              address: { family: 4, host: '10.0.0.1', port: 9000 },
+              weight: 1,
+              isBackup: false,
+            },
+          ],
           timeouts: { connectMs: 5_000, idleMs: 4_000 },
           proxyProtocol: 'off',
+          outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
+          retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
+          limits: undefined,
+          slowStartMs: 0,
         },
       ],
     });
@@ -109,9 +120,16 @@ describe('what a configuration becomes', () => {
       clusters: {
         db: {
           policy: 'maglev',
-          endpoints: [{ address: 'DB.internal:5432', weight: 7 }],
+          endpoints: [
+            { address: 'DB.internal:5432', weight: 7 },
+            { address: '10.0.0.9:5432', backup: true },
+          ],
           timeouts: { connect: '1ms', idle: '1h' },
           proxyProtocol: 'v2',
+          outlier: { consecutiveFailures: 3, eject: '10s', maxEjectedPercent: 50 },
+          retry: { attempts: 1, budgetPercent: 50, bodyUpTo: '1KiB' },
+          limits: { connections: 10, requests: 20, pending: 30, pendingTimeout: '2s' },
+          slowStart: '30s',
         },
       },
     });
@@ -172,13 +190,48 @@ describe('what a configuration becomes', () => {
           name: 'db',
           policy: 'maglev',
           endpoints: [
-            { name: 'DB.internal:5432', address: { family: 'name', host: 'db.internal', port: 5432 }, weight: 7 },
+            {
+              name: 'DB.internal:5432',
+              address: { family: 'name', host: 'db.internal', port: 5432 },
+              weight: 7,
+              isBackup: false,
+            },
+            {
+              name: '10.0.0.9:5432',
+              address: { family: 4, host: '10.0.0.9', port: 5432 },
+              weight: 1,
+              isBackup: true,
+            },
           ],
           timeouts: { connectMs: 1, idleMs: 3_600_000 },
           proxyProtocol: 'v2',
+          outlier: { consecutiveFailures: 3, ejectMs: 10_000, maxEjectedPercent: 50 },
+          retry: { attempts: 1, budgetPercent: 50, bodyMaxBytes: 1_024 },
+          limits: { connectionsMaxCount: 10, requestsMaxCount: 20, pendingMaxCount: 30, pendingTimeoutMs: 2_000 },
+          slowStartMs: 30_000,
         },
       ],
     });
+  });
+
+  test.each(['off', false])('outlier and retry may be %s', (off) => {
+    const site = { ...clusters.site, outlier: off, retry: off };
+    const { clusters: built } = accepted({ ...MINIMAL, clusters: { site } });
+    expect(built[0]).toMatchObject({ outlier: undefined, retry: undefined });
+  });
+
+  test('what waits for a limit that does not exist is a warning', () => {
+    const site = { ...clusters.site, limits: { pending: 5 } };
+    expect(warningsOf({ ...MINIMAL, clusters: { site } })).toEqual([
+      'clusters.site.limits.pending: nothing is limited, so that nothing ever waits',
+    ]);
+  });
+
+  test('a cluster of backups only is refused', () => {
+    const site = { endpoints: [{ address: '10.0.0.1:1', backup: true }] };
+    expect(problemsOf({ ...MINIMAL, clusters: { site } })).toEqual([
+      'clusters.site.endpoints: every endpoint is a backup, and there is none to back up',
+    ]);
   });
 
   test.each(['off', false])('admin: %s disables the admin API', (admin) => {

@@ -95,12 +95,15 @@ describe('a plan', () => {
       connectMs: 1_000,
       poolIdleMs: 2_000,
       proxyProtocol: 'off',
+      outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
+      retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
       endpoints: ['10.1.0.1', '10.1.0.2'].map((host, index) => ({
         slot: 2 + index,
         name: 'api.internal:9000',
         address: { family: 4, host, port: 9000 },
         key: `${host}:9000`,
         weight: 1,
+        isBackup: false,
       })),
     });
     expect(board.cleared).toEqual([0, 1, 2, 3]);

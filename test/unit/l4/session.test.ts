@@ -17,6 +17,9 @@ const ECONNREFUSED = 111;
 const ECONNRESET = 104;
 const EMFILE = 24;
 
+/** Draws the shortest wait each time: retries go out at once. */
+const NO_BACKOFF = { below: () => 0 } as unknown as Random;
+
 let fixture: UpstreamFixture;
 let engine: FakeEngine;
 let clusters: ClusterSet;
@@ -40,7 +43,15 @@ function begin(endpointCount: number): void {
   clusters.apply(plan(endpointCount));
   counters = new TrafficCounters();
   const { dispatcher } = fixture;
-  const context = { dispatcher, clusters, counters, dialer: new Dialer(dispatcher), shard: 0, draining: false };
+  const context = {
+    dispatcher,
+    clusters,
+    counters,
+    dialer: new Dialer(dispatcher),
+    random: NO_BACKOFF,
+    shard: 0,
+    draining: false,
+  };
   listener = new TcpListener(context, listenerPlan());
   dispatcher.bindListener(0, listener);
 }

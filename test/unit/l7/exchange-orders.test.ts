@@ -40,6 +40,9 @@ const LISTENER: HttpListenerPlan = {
   limits: { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 },
 };
 
+/** Draws the shortest wait each time: retries go out at once. */
+const NO_BACKOFF = { below: () => 0 } as unknown as Random;
+
 let engine: FakeEngine;
 let listener: HttpListener;
 
@@ -51,7 +54,15 @@ beforeEach(() => {
   const plan: Plan = { version: 1, listeners: [LISTENER], clusters: [clusterPlan([endpointPlan(0)])] };
   clusters.apply(plan);
   const counters = new TrafficCounters();
-  const context = { dispatcher, clusters, counters, dialer: new Dialer(dispatcher), shard: 0, draining: false };
+  const context = {
+    dispatcher,
+    clusters,
+    counters,
+    dialer: new Dialer(dispatcher),
+    random: NO_BACKOFF,
+    shard: 0,
+    draining: false,
+  };
   listener = new HttpListener(context, LISTENER);
   dispatcher.bindListener(0, listener);
 });

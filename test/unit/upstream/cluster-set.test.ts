@@ -100,9 +100,9 @@ describe('a new plan', () => {
     { what: 'another order', next: clusterPlan([endpointPlan(1), endpointPlan(0)]) },
   ])('makes another policy for $what', ({ next }) => {
     apply(0, 1);
-    const before = clusters.at(0).policy;
+    const before = clusters.at(0).policies;
     clusters.apply(plan(next));
-    expect(clusters.at(0).policy).not.toBe(before);
+    expect(clusters.at(0).policies).not.toBe(before);
   });
 });
 
@@ -122,11 +122,12 @@ describe('an endpoint', () => {
   test('may be selected while it is enabled', () => {
     apply(3);
     const [endpoint] = clusters.at(0).endpoints;
-    expect(endpoint!.isSelectable).toBe(true);
+    const pick = () => clusters.at(0).pick(0, new TriedEndpoints());
+    expect(pick()).toBe(endpoint);
     fixture.board.setAdmin(3, Admin.DRAINING);
-    expect(endpoint!.isSelectable).toBe(false);
+    expect(pick()).toBeUndefined();
     fixture.board.setAdmin(3, Admin.ENABLED);
-    expect(endpoint!.isSelectable).toBe(true);
+    expect(pick()).toBe(endpoint);
   });
 
   test('is never selected where the engine refused its address', () => {

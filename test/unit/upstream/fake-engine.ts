@@ -106,6 +106,10 @@ export class FakeEngine implements Engine {
     return error;
   }
 
+  reserve(): number {
+    return this.#nextId++;
+  }
+
   localAddress(): undefined {
     return undefined;
   }

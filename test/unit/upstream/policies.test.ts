@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Admin } from '../../../src/contract/board.ts';
 import { POLICIES, type PolicyName } from '../../../src/contract/plan.ts';
 import { mixHash } from '../../../src/core/hash.ts';
 import { Random } from '../../../src/core/random.ts';
@@ -56,10 +55,10 @@ describe.each(POLICIES)('%s', (name) => {
     }
   });
 
-  test('never picks one that drains or is disabled', () => {
+  test('never picks one that may not be selected', () => {
     const endpoints = fixture.endpoints(4);
-    fixture.board.setAdmin(0, Admin.DRAINING);
-    fixture.board.setAdmin(2, Admin.DISABLED);
+    endpoints[0]!.isSelectable = false;
+    endpoints[2]!.isSelectable = false;
     const counts = countPicks(make(name, endpoints), endpoints, 400);
     expect(counts[0]).toBe(0);
     expect(counts[2]).toBe(0);
@@ -69,13 +68,13 @@ describe.each(POLICIES)('%s', (name) => {
 
   test('picks nothing where none may be selected', () => {
     const endpoints = fixture.endpoints(3);
-    for (const { slot } of endpoints) fixture.board.setAdmin(slot, Admin.DISABLED);
+    for (const endpoint of endpoints) endpoint.isSelectable = false;
     expect(make(name, endpoints).pick(1, NONE)).toBeUndefined();
   });
 
   test('finds the one endpoint left among very many', () => {
     const endpoints = fixture.endpoints(500);
-    for (const { slot } of endpoints) if (slot !== 321) fixture.board.setAdmin(slot, Admin.DISABLED);
+    for (const endpoint of endpoints) endpoint.isSelectable = endpoint.slot === 321;
     expect(make(name, endpoints).pick(1, NONE)).toBe(endpoints[321]);
   });
 
@@ -109,7 +108,7 @@ describe('round-robin', () => {
 
   test('shares the turns of a missing endpoint among all others', () => {
     const endpoints = fixture.endpoints(4);
-    fixture.board.setAdmin(1, Admin.DRAINING);
+    endpoints[1]!.isSelectable = false;
     expect(countPicks(make('round-robin', endpoints), endpoints, 300)).toEqual([100, 0, 100, 100]);
   });
 
@@ -197,7 +196,7 @@ describe('maglev', () => {
     const endpoints = fixture.endpoints(10);
     const policy = make('maglev', endpoints);
     const before = Array.from({ length: 2000 }, (_, i) => policy.pick(mixHash(i), NONE)!.slot);
-    fixture.board.setAdmin(4, Admin.DRAINING);
+    endpoints[4]!.isSelectable = false;
     const heirs = new Set<number>();
     for (const [i, slot] of before.entries()) {
       const now = policy.pick(mixHash(i), NONE)!.slot;

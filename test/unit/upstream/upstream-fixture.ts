@@ -15,8 +15,11 @@ export function endpointPlan(slot: number, weight = 1): EndpointPlan {
   };
 }
 
+/** As by default. */
+const RETRY = { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 };
+
 export function clusterPlan(endpoints: readonly EndpointPlan[], policy: PolicyName = 'round-robin'): ClusterPlan {
-  return { slot: 0, name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000 };
+  return { slot: 0, name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000, retry: RETRY };
 }
 
 /** A board, an engine without sockets, and endpoints on both. */

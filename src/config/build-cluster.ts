@@ -1,0 +1,53 @@
+import type { z } from 'zod';
+import type { ClusterLimitsConfig, OutlierConfig, RetryConfig } from './cluster-config.ts';
+import type { ClusterConfig, EndpointConfig } from './config.ts';
+import { ENDPOINT_WEIGHT } from './defaults.ts';
+import type { clusterSchema } from './schema-cluster.ts';
+
+type Parsed = z.output<typeof clusterSchema>;
+
+export function buildCluster(name: string, cluster: Parsed): ClusterConfig {
+  return {
+    name,
+    policy: cluster.policy,
+    endpoints: cluster.endpoints.map(buildEndpoint),
+    timeouts: { connectMs: cluster.timeouts.connect, idleMs: cluster.timeouts.idle },
+    proxyProtocol: cluster.proxyProtocol,
+    outlier: buildOutlier(cluster.outlier),
+    retry: buildRetry(cluster.retry),
+    limits: buildLimits(cluster.limits),
+    slowStartMs: cluster.slowStart,
+  };
+}
+
+function buildEndpoint(endpoint: Parsed['endpoints'][number]): EndpointConfig {
+  if (!('weight' in endpoint)) return { ...endpoint, weight: ENDPOINT_WEIGHT.usual, isBackup: false };
+  return { ...endpoint.address, weight: endpoint.weight, isBackup: endpoint.backup };
+}
+
+function buildOutlier(outlier: Parsed['outlier']): OutlierConfig | undefined {
+  if (typeof outlier !== 'object') return undefined;
+  const { consecutiveFailures, eject, maxEjectedPercent } = outlier;
+  return { consecutiveFailures, ejectMs: eject, maxEjectedPercent };
+}
+
+function buildRetry(retry: Parsed['retry']): RetryConfig | undefined {
+  if (typeof retry !== 'object') return undefined;
+  return { attempts: retry.attempts, budgetPercent: retry.budgetPercent, bodyMaxBytes: retry.bodyUpTo };
+}
+
+/** Without a limit there is nothing to wait for. */
+function buildLimits({
+  connections,
+  requests,
+  pending,
+  pendingTimeout,
+}: Parsed['limits']): ClusterLimitsConfig | undefined {
+  if (connections === undefined && requests === undefined) return undefined;
+  return {
+    connectionsMaxCount: connections,
+    requestsMaxCount: requests,
+    pendingMaxCount: pending,
+    pendingTimeoutMs: pendingTimeout,
+  };
+}

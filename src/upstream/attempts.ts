@@ -1,0 +1,80 @@
+/**
+ * The endpoints that one exchange or session works on, one after the other: picks them, counts the work there, tells whether another may be
+ * tried and how long to wait before, and lets live traffic judge them. Made once per connection and used for each exchange. Hot path: no
+ * allocation after the first pick.
+ */
+import { boardTick } from '../contract/board.ts';
+import type { Random } from '../core/random.ts';
+import type { Cluster } from './cluster.ts';
+import type { Endpoint } from './endpoint.ts';
+import { TriedEndpoints } from './tried-endpoints.ts';
+
+/** Longest wait before the first retry; doubled with each, up to the cap. The wait itself is any part of that ("full jitter"). */
+const BACKOFF_FIRST_MS = 25;
+const BACKOFF_MAX_MS = 250;
+
+export class Attempts {
+  readonly #random: Random;
+  readonly #tried = new TriedEndpoints();
+  #cluster: Cluster | undefined;
+  #hash = 0;
+  #endpoint: Endpoint | undefined;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Where the work is now; entered. */
+  get endpoint(): Endpoint | undefined {
+    return this.#endpoint;
+  }
+
+  /** Begins with the endpoint that the work belongs to, if there is one, or one that the policy picks. Undefined if there is none. */
+  begin(cluster: Cluster, hash: number, own: Endpoint | undefined): Endpoint | undefined {
+    this.#tried.reset();
+    this.#cluster = cluster;
+    this.#hash = hash;
+    cluster.budget?.countRequest(boardTick());
+    return this.#enter(own ?? cluster.pick(hash, this.#tried));
+  }
+
+  /** Another endpoint after the last one failed, if attempts and budget are left: never one twice. Undefined: what failed is the answer. */
+  next(): Endpoint | undefined {
+    this.leave();
+    const { plan, budget } = this.#cluster!;
+    if (plan.retry === undefined || budget === undefined || this.#tried.count > plan.retry.attempts) return undefined;
+    const endpoint = this.#cluster!.pick(this.#hash, this.#tried);
+    if (endpoint === undefined || !budget.allows(boardTick())) return undefined;
+    return this.#enter(endpoint);
+  }
+
+  /** How long to wait before the attempt that `next` has just begun. */
+  backoffMs(): number {
+    const capMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (this.#tried.count - 2));
+    return this.#random.below(capMs + 1);
+  }
+
+  /** The endpoint did what it should. Hot path. */
+  succeeded(): void {
+    if (this.#endpoint !== undefined) this.#cluster!.outlier?.succeeded(this.#endpoint);
+  }
+
+  /** The endpoint failed. */
+  failed(): void {
+    if (this.#endpoint !== undefined) this.#cluster!.outlier?.failed(this.#endpoint);
+  }
+
+  /** The work is over, or goes on elsewhere. */
+  leave(): void {
+    this.#endpoint?.leave();
+    this.#endpoint = undefined;
+  }
+
+  #enter(endpoint: Endpoint | undefined): Endpoint | undefined {
+    if (endpoint === undefined) return undefined;
+    this.#tried.add(endpoint.slot);
+    endpoint.enter();
+    this.#endpoint = endpoint;
+    return endpoint;
+  }
+}
