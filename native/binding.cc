@@ -112,6 +112,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
                            InstanceMethod<&EngineObject::Redial>("redial"),
                            InstanceMethod<&EngineObject::Reserve>("reserve"),
                            InstanceMethod<&EngineObject::LocalAddress>("localAddress"),
+                           InstanceMethod<&EngineObject::Progress>("progress"),
                            InstanceMethod<&EngineObject::IsOpen>("isOpen"),
                            InstanceMethod<&EngineObject::Close>("close"),
                        });
@@ -210,6 +211,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
     return Answer(engine().Redial(Integer(info, 0), Index(info, 1)));
   }
 
+  Napi::Value Progress(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), engine().Progress(Integer(info, 0)));
+  }
   Napi::Value Reserve(const Napi::CallbackInfo&) { return Answer(engine().Reserve()); }
 
   Napi::Value LocalAddress(const Napi::CallbackInfo& info) {

@@ -683,6 +683,13 @@ std::string Engine::LocalAddress(int32_t id) {
   return FormatAddress(address);
 }
 
+double Engine::Progress(int32_t id) {
+  const Connection* connection = table_.Find(id);
+  if (connection == nullptr || connection->state != State::kOpen) return -1;
+  if (connection->blocked || connection->paused) return -1;
+  return static_cast<double>(connection->bytes_received);
+}
+
 bool Engine::IsOpen(int32_t id) {
   const Connection* connection = table_.Find(id);
   if (connection == nullptr || closed_) return false;

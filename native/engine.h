@@ -70,6 +70,8 @@ class Engine {
   void ForgetAddress(uint32_t handle);
   [[nodiscard]] int Dial(uint32_t handle);
   [[nodiscard]] int Redial(int32_t id, uint32_t handle);
+  // Bytes received so far; -1 while the connection is not read (its sink is full, or it is paused), or gone.
+  [[nodiscard]] double Progress(int32_t id);
   // An id as after a dial that failed: to be sent to, redialed or closed. Returns it, or -errno.
   [[nodiscard]] int Reserve();
   // Empty if the id is stale.

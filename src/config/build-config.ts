@@ -51,6 +51,7 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
       headersMaxCount: limits.headers,
       lineMaxBytes: Math.min(limits.line, limits.head),
       bodyMaxBytes: limits.body,
+      bodyBytesPerSecond: limits.bodyRate,
       connectionsMaxCount: limits.connections,
     },
     trustedProxies: listener.trustedProxies,

@@ -59,6 +59,8 @@ export interface HttpListenerConfig extends ClientOptions {
     readonly lineMaxBytes: number;
     /** Absent: no limit. */
     readonly bodyMaxBytes?: number | undefined;
+    /** 0: any will do. */
+    readonly bodyBytesPerSecond: number;
     /** Absent: no limit. */
     readonly connectionsMaxCount?: number | undefined;
   };

@@ -48,6 +48,9 @@ export const LINE_MAX_BYTES: Range = { usual: 16 * KIB, min: 128, max: 256 * KIB
 /** No default: bodies stream, and memory does not grow with them. */
 export const BODY_MAX_BYTES = { min: 0, max: 1024 * GIB } as const;
 
+/** Per second. Slower than any modem: whoever drips bytes to hold a connection is cut. */
+export const BODY_RATE_BYTES: Range = { usual: 1 * KIB, min: 0, max: 1 * GIB };
+
 /** No default: descriptors are budgeted anyway. More than a machine has ports for one address would be no limit. */
 export const CONNECTIONS_MAX_COUNT = { min: 1, max: 1_000_000 } as const;
 

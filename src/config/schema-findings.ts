@@ -16,7 +16,7 @@ type Parsed = z.output<typeof configSchema>;
 const HTTP_ONLY: ReadonlySet<string> = new Set([
   'routes',
   'paths',
-  ...['head', 'headers', 'line', 'body'].map((limit) => `limits.${limit}`),
+  ...['head', 'headers', 'line', 'body', 'bodyRate'].map((limit) => `limits.${limit}`),
   'timeouts.head',
   'timeouts.body',
   ...Object.keys(httpClientOptions),

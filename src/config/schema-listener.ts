@@ -46,6 +46,10 @@ const limits = z
       defaults.BODY_MAX_BYTES,
       'The body of a request, beyond it 413. Left out: no limit, bodies stream.',
     ),
+    bodyRate: size(
+      defaults.BODY_RATE_BYTES,
+      'Least bytes per second of a body, over each 5 s in which any come; slower is 408. 0: any will do.',
+    ),
     connections: connectionsMax,
   })
   .prefault({})

@@ -72,6 +72,8 @@ export interface HttpListenerPlan extends ListenerPlanBase {
     readonly lineMaxBytes: number;
     /** Absent: no limit, bodies stream. */
     readonly bodyMaxBytes?: number | undefined;
+    /** Least bytes per second of a body that is under way. Absent: any will do. */
+    readonly bodyBytesPerSecond?: number | undefined;
   };
   /** Whether requests carry `Forwarded` besides X-Forwarded-*. */
   readonly forwardedHeader?: boolean | undefined;

@@ -68,6 +68,8 @@ export const ERRORS = {
   upstream_closed: upstream(502, 'if-idempotent'),
   malformed_response: upstream(502, 'never'),
   response_timeout: upstream(504, 'never'),
+  /** It stopped to read a request that the client goes on sending. */
+  upload_stalled: upstream(504, 'never'),
   response_cut: upstream(0, 'never'),
 
   // What we are or lack.

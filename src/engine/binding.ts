@@ -45,6 +45,7 @@ export interface AddonEngine {
   dial(addressHandle: number): number;
   redial(id: number, addressHandle: number): number;
   reserve(): number;
+  progress(id: number): number;
   /** `family port host` separated by spaces; undefined if the id is stale. */
   localAddress(id: number): string | undefined;
   isOpen(id: number): boolean;

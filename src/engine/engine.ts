@@ -58,6 +58,9 @@ export interface Engine {
    *  Returns it, or -errno. */
   reserve(): number;
 
+  /** Bytes received from the peer so far; -1 while the connection is not read, because its sink is full or it is paused, or if it is gone. */
+  progress(id: number): number;
+
   /** Local address of a connection, or undefined if it is gone. For logs and PROXY headers: allocates. */
   localAddress(id: number): SocketAddress | undefined;
 

@@ -66,6 +66,10 @@ export class NativeEngine implements Engine {
     return this.#native.reserve();
   }
 
+  progress(id: number): number {
+    return this.#native.progress(id);
+  }
+
   localAddress(id: number): SocketAddress | undefined {
     const text = this.#native.localAddress(id);
     if (text === undefined) return undefined;

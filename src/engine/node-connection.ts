@@ -132,6 +132,11 @@ export class NodeConnection implements Timed {
     return this.#phase === 'unconnected';
   }
 
+  /** Bytes received, or -1 while it is not read. */
+  get progress(): number {
+    return this.#paused || this.#blockers > 0 ? -1 : this.#receivedBytes;
+  }
+
   get socket(): Socket | undefined {
     return this.#socket;
   }

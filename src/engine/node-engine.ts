@@ -217,6 +217,10 @@ export class NodeEngine implements Engine {
     return this.#table.add((id) => new NodeConnection(this.#host, id)).id;
   }
 
+  progress(id: number): number {
+    return this.#table.get(id)?.progress ?? -1;
+  }
+
   /** `givenUp`: descriptors that the dial gives back. */
   #refuseDial(target: DialTarget | undefined, givenUp: number): number {
     if (this.#closed !== undefined) return -ECANCELED;

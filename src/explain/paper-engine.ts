@@ -52,6 +52,9 @@ export class PaperEngine implements Engine {
   redial(): number {
     return 0;
   }
+  progress(): number {
+    return 0;
+  }
   reserve(): number {
     return 1;
   }

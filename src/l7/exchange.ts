@@ -333,7 +333,10 @@ export class Exchange implements Waiter {
 
   onClientDeadline(): void {
     // Left over from before the request was complete; what is waited for then is the endpoint.
-    if (!this.#sender.isComplete && this.#place !== Place.WAITING) this.fail('request_timeout');
+    if (this.#sender.isComplete || this.#place === Place.WAITING) return;
+    // The client is not read while the endpoint takes nothing.
+    const isStalled = this.listener.dispatcher.engine.progress(this.#connection!.id) < 0;
+    this.fail(isStalled ? 'upload_stalled' : 'request_timeout');
   }
 
   clientGone(): void {
@@ -420,6 +423,7 @@ export class Exchange implements Waiter {
   /** The one exit: counted once, the endpoint given back, the exchange free for the next request. */
   #finish(status: number): void {
     this.#attempts.leave();
+    this.#sender.end();
     this.#counter!.count(status);
     this.#connection = undefined;
     this.listener.putExchange(this);

@@ -13,6 +13,7 @@ import { ResponseHead } from './h1/response-head.ts';
 import { HttpConnection } from './http-connection.ts';
 import { HttpPlan } from './http-plan.ts';
 import { Prepared } from './prepared.ts';
+import { UploadWatch } from './upload-watch.ts';
 
 /** Most exchanges kept for reuse when they are idle. */
 const IDLE_EXCHANGES_MAX = 1024;
@@ -27,6 +28,7 @@ export class HttpListener implements ProtocolListener {
   readonly errorResponses: ErrorResponses;
   /** Heads are parsed into these two, one at a time. */
   requestHead: RequestHead;
+  readonly uploads: UploadWatch;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
   /** Of the current plan. */
@@ -48,6 +50,13 @@ export class HttpListener implements ProtocolListener {
     this.plan = new HttpPlan(plan, context.clusters, context.counters);
     this.forwarding = new Forwarding(plan, context.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
+    const { engine, commands } = context.dispatcher;
+    this.uploads = new UploadWatch(
+      engine,
+      () => commands.flush(),
+      () => systemClock.nowMs(),
+    );
+    this.uploads.bytesPerSecond = plan.limits.bodyBytesPerSecond ?? 0;
   }
 
   apply(plan: ListenerPlan): void {
@@ -55,6 +64,7 @@ export class HttpListener implements ProtocolListener {
     this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters, this.plan);
     this.forwarding = new Forwarding(plan, this.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
+    this.uploads.bytesPerSecond = plan.limits.bodyBytesPerSecond ?? 0;
   }
 
   get activeCount(): number {

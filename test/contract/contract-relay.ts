@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { RELAY_UNTIL_END } from '../../src/engine/protocol.ts';
 import { stalled } from './contract-data.ts';
+import { eventually } from './deadline.ts';
 import type { UseDriver } from './engine-contract.ts';
 import type { EngineDriver } from './engine-driver.ts';
 
@@ -187,6 +188,23 @@ export function relaying(use: UseDriver): void {
     upstream.peer.socket.resume();
     expect(await upstream.peer.hashBytes(STREAM_BYTES)).toBe(await sent);
     await driver.next('relayDone', client.id);
+  });
+
+  it('tells how much has come, and that a source is not read while it is paused or its sink takes nothing', async () => {
+    const driver = await use();
+    const source = await driver.accept();
+    const sink = await driver.accept();
+    source.peer.send('12345');
+    await driver.data(source.id, 5);
+    expect(driver.engine.progress(source.id)).toBe(5);
+    driver.order((writer) => writer.pause(source.id));
+    expect(driver.engine.progress(source.id)).toBe(-1);
+    sink.peer.socket.pause();
+    driver.order((writer) => writer.relay(source.id, sink.id, STREAM_BYTES));
+    source.peer.sendBlocks(STREAM_BYTES).catch(() => 'cut');
+    await eventually(() => driver.engine.progress(source.id) === -1, 'the sink to be full');
+    driver.order((writer) => writer.reset(source.id));
+    expect(driver.engine.progress(source.id)).toBe(-1);
   });
 
   it('moves 64 MiB in both directions unchanged', async () => {

@@ -5,12 +5,15 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { ClientAddress } from '../../downstream/client-address.ts';
 import { SEND_RETAIN } from '../../engine/protocol.ts';
 import type { Exchange } from '../exchange.ts';
+import type { Upload } from '../upload-watch.ts';
 import { ChunkForwarder, Forwarded } from './chunk-forwarder.ts';
 import { forwardRequestHead } from './forward-request.ts';
 import { BodyKind } from './head-fields.ts';
 import type { RequestHead } from './request-head.ts';
 
-export class RequestSender {
+export class RequestSender implements Upload {
+  windowStartMs = 0.5;
+  windowBytes = 0.5;
   readonly #exchange: Exchange;
   #chunks: ChunkForwarder | undefined;
   #downstream = 0;
@@ -82,6 +85,7 @@ export class RequestSender {
     this.isRetained = this.isComplete || this.#isWorthRetaining;
     if (!this.isComplete) {
       commands.idleDeadline(this.#downstream, this.#exchange.listener.plan.listener.timeouts.bodyMs);
+      this.#exchange.listener.uploads.begin(this);
     }
     // A client that has said everything is read on while the endpoint is slow to connect: so its end is seen.
     commands.beginSend(upstream, this.isComplete ? 0 : this.#downstream, this.isRetained ? SEND_RETAIN : 0);
@@ -159,7 +163,21 @@ export class RequestSender {
     else this.#complete();
   }
 
+  get downstream(): number {
+    return this.#downstream;
+  }
+
+  onTooSlow(): void {
+    this.#exchange.fail('request_timeout');
+  }
+
+  /** The exchange is over. */
+  end(): void {
+    if (!this.isComplete) this.#exchange.listener.uploads.end(this);
+  }
+
   #complete(): void {
+    this.#exchange.listener.uploads.end(this);
     this.isComplete = true;
     this.#exchange.listener.dispatcher.commands.clearDeadline(this.#downstream);
     this.#exchange.requestComplete();

@@ -106,6 +106,13 @@ export class FakeEngine implements Engine {
     return error;
   }
 
+  /** What `progress` answers, by id. */
+  readonly received = new Map<number, number>();
+
+  progress(id: number): number {
+    return this.received.get(id) ?? 0;
+  }
+
   reserve(): number {
     return this.#nextId++;
   }
