@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadAddon } from '../../src/engine/binding.ts';
 import { until, within } from './deadline.ts';
-import { HttpClient } from './http-client.ts';
+import { deafEndpoint } from './deaf-endpoint.ts';
+import type { HttpClient } from './http-client.ts';
 import { closedPort, get, HttpRig, post, postChunked, request } from './http-rig.ts';
 import { field } from './origin-request.ts';
 import { type OriginConnection, plainAnswer } from './origin-server.ts';
@@ -472,19 +473,4 @@ describe.each(ENGINES)('endpoints with the %s engine', (engine) => {
 function expectAbout(ms: number, deadlineMs: number): void {
   expect(ms).toBeGreaterThanOrEqual(deadlineMs - 5);
   expect(ms).toBeLessThan(deadlineMs + SLACK_MS);
-}
-
-/** A port whose queue is full: what is sent to it gets no answer. Only the addon can listen without accepting. */
-async function deafEndpoint(): Promise<{ port: number; close: () => void }> {
-  const { addon } = loadAddon();
-  if (addon === undefined) return { port: await closedPort(), close: () => {} };
-  const descriptor = addon.listenSocket('127.0.0.1', 0, 0);
-  const port = addon.socketPort(descriptor);
-  const fillers = Array.from({ length: 4 }, () => new HttpClient(port));
-  await new Promise((resolve) => fillers[0]!.socket.once('connect', resolve));
-  const close = () => {
-    for (const filler of fillers) filler.close();
-    addon.closeDescriptor(descriptor);
-  };
-  return { port, close };
 }
