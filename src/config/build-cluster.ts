@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ClusterLimitsConfig, OutlierConfig, RetryConfig } from './cluster-config.ts';
+import type { ClusterLimitsConfig, OutlierConfig, RetryConfig, StickinessConfig } from './cluster-config.ts';
 import type { ClusterConfig, EndpointConfig } from './config.ts';
 import { ENDPOINT_WEIGHT } from './defaults.ts';
 import type { clusterSchema } from './schema-cluster.ts';
@@ -13,6 +13,9 @@ export function buildCluster(name: string, cluster: Parsed): ClusterConfig {
     endpoints: cluster.endpoints.map(buildEndpoint),
     timeouts: { connectMs: cluster.timeouts.connect, idleMs: cluster.timeouts.idle },
     proxyProtocol: cluster.proxyProtocol,
+    hashOn: cluster.hashOn,
+    boundedLoadFactor: cluster.boundedLoad,
+    stickiness: buildStickiness(cluster.stickiness),
     outlier: buildOutlier(cluster.outlier),
     retry: buildRetry(cluster.retry),
     limits: buildLimits(cluster.limits),
@@ -23,6 +26,10 @@ export function buildCluster(name: string, cluster: Parsed): ClusterConfig {
 function buildEndpoint(endpoint: Parsed['endpoints'][number]): EndpointConfig {
   if (!('weight' in endpoint)) return { ...endpoint, weight: ENDPOINT_WEIGHT.usual, isBackup: false };
   return { ...endpoint.address, weight: endpoint.weight, isBackup: endpoint.backup };
+}
+
+function buildStickiness(stickiness: Parsed['stickiness']): StickinessConfig | undefined {
+  return typeof stickiness === 'object' ? { cookie: stickiness.cookie, ttlMs: stickiness.ttl } : undefined;
 }
 
 function buildOutlier(outlier: Parsed['outlier']): OutlierConfig | undefined {

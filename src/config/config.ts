@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { EndpointAddress, SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
-import type { ClusterLimitsConfig, OutlierConfig, RetryConfig } from './cluster-config.ts';
+import type { ClusterLimitsConfig, HashOn, OutlierConfig, RetryConfig, StickinessConfig } from './cluster-config.ts';
 import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
@@ -80,6 +80,11 @@ export interface ClusterConfig {
   readonly endpoints: readonly EndpointConfig[];
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number };
   readonly proxyProtocol: 'off' | 'v1' | 'v2';
+  readonly hashOn: HashOn;
+  /** 0: off. */
+  readonly boundedLoadFactor: number;
+  /** Undefined: off. */
+  readonly stickiness: StickinessConfig | undefined;
   /** Undefined: off. */
   readonly outlier: OutlierConfig | undefined;
   /** Undefined: off. */

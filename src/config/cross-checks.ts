@@ -1,7 +1,7 @@
 /** What one value alone cannot tell: references, duplicates, things that exclude each other. Runs on whatever could be read. */
 import { formatAddress } from '../core/address.ts';
 import { addressesOverlap } from './address-text.ts';
-import { ENDPOINTS_MAX_COUNT, LISTENERS_MAX_COUNT } from './defaults.ts';
+import { ENDPOINTS_MAX_COUNT, LISTENERS_MAX_COUNT, POLICY } from './defaults.ts';
 import { nearest } from './nearest.ts';
 import { error, type Finding, formatPath, type Path, warning } from './problem.ts';
 import { quote } from './quote.ts';
@@ -28,6 +28,8 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...clusters.flatMap(checkEndpoints),
     ...clusters.flatMap(checkBackups),
     ...clusters.flatMap(checkClusterLimits),
+    ...clusters.flatMap(checkHash),
+    ...checkSessions(listeners, clusters),
   ];
 }
 
@@ -193,5 +195,40 @@ function checkClusterLimits({ limits, path }: ClusterSketch): Finding[] {
         ...warning([...path, 'limits', key], 'nothing is limited, so that nothing ever waits', remedy),
         atKey: true,
       };
+    });
+}
+
+const HASH_POLICIES: readonly unknown[] = ['source-hash', 'ring-hash', 'maglev'];
+
+/** Whoever says what to hash wants a policy that does. */
+function checkHash({ options, path }: ClusterSketch): Finding[] {
+  if (HASH_POLICIES.includes(options.policy)) return [];
+  return ['hashOn', 'boundedLoad']
+    .filter((key) => options[key] !== undefined && options[key] !== 0)
+    .map((key) => {
+      const cause = `the policy ${quote(String(options.policy ?? POLICY))} goes by no hash`;
+      const remedy = 'write `policy: maglev`, ring-hash or source-hash, or remove this';
+      return { ...warning([...path, key], cause, remedy), atKey: true };
+    });
+}
+
+/** A session has an address, and nothing else to go by. */
+function checkSessions(listeners: readonly ListenerSketch[], clusters: readonly ClusterSketch[]): Finding[] {
+  const ofSessions = new Set(listeners.filter(({ isHttp }) => !isHttp).map(({ cluster }) => cluster));
+  return clusters
+    .filter(({ name }) => ofSessions.has(name))
+    .flatMap(({ options, path }) => {
+      const { hashOn = 'source', stickiness = 'off' } = options;
+      const remedy = 'use a cluster of its own for the tcp listener, or remove this';
+      const findings: Finding[] = [];
+      if (hashOn !== 'source') {
+        const cause = 'sessions of tcp listeners go by the address of the client, whatever this says';
+        findings.push({ ...warning([...path, 'hashOn'], cause, remedy), atKey: true });
+      }
+      if (stickiness !== 'off' && stickiness !== false) {
+        const cause = 'sessions of tcp listeners have no cookies';
+        findings.push({ ...warning([...path, 'stickiness'], cause, remedy), atKey: true });
+      }
+      return findings;
     });
 }

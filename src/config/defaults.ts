@@ -79,6 +79,11 @@ export const POOL_IDLE_TIMEOUT_MS: Range = { usual: 4 * SECOND_MS, min: 1, max: 
 /** Relative share of an endpoint. */
 export const ENDPOINT_WEIGHT: Range = { usual: 1, min: 1, max: 1_000 };
 
+/** The paper suggests 1.25. Closer to 1 the hash means little, and beyond 10 the bound does. */
+export const BOUNDED_LOAD = { min: 1.01, max: 10 } as const;
+export const STICKINESS_COOKIE = 'f7';
+export const STICKINESS_TTL_MS = { min: 1 * SECOND_MS, max: 8_760 * HOUR_MS } as const;
+
 /** As Envoy. Up to a thousand: beyond it nothing is ever ejected. */
 export const OUTLIER_FAILURES: Range = { usual: 5, min: 1, max: 1_000 };
 /** As Envoy: 30 s for the first, n times as long for the nth in a row, at most EJECTION_MAX_MS. */

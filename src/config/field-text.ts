@@ -1,5 +1,6 @@
 /** Texts that become parts of messages, or are compared with them: what could not be sent, or never be met, is refused here. */
 import { patternFault } from '../core/pattern/pattern.ts';
+import type { HashOn } from './cluster-config.ts';
 import { quote } from './quote.ts';
 import type { Fault, Reading } from './reading.ts';
 
@@ -50,6 +51,22 @@ export function readMatchedHeader(text: string): Reading<string> {
     return { cause: `${quote(text)} is about a single connection, and not passed on`, remedy: 'match something else' };
   }
   return { value: name };
+}
+
+/** What the policies that go by a hash go by. */
+export function readHashOn(text: string): Reading<HashOn> {
+  if (text === 'source' || text === 'path') return { value: { kind: text } };
+  const [kind = '', ...rest] = text.split(':');
+  const name = rest.join(':');
+  if (kind === 'header') return named('header', readMatchedHeader(name));
+  if (kind === 'cookie') return named('cookie', readCookieName(name));
+  if (kind === 'query') return named('query', readQueryName(name));
+  const cause = `${quote(text)} is nothing to hash`;
+  return { cause, remedy: 'write source, path, header:NAME, cookie:NAME or query:NAME' };
+}
+
+function named(kind: 'header' | 'cookie' | 'query', reading: Reading<string>): Reading<HashOn> {
+  return 'value' in reading ? { value: { kind, name: reading.value } } : reading;
 }
 
 /** The name of a field that a route sets, adds or removes. As written. */

@@ -1,11 +1,20 @@
 import { z } from 'zod';
 import { readEndpointAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
+import { boundedLoad, hashOn, stickiness } from './schema-affinity.ts';
 import { clusterLimits, outlier, retry } from './schema-failures.ts';
 import { duration, onOff, readText, wholeNumber } from './schema-values.ts';
 
 /** How a cluster picks an endpoint. */
-export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
+export const POLICIES = [
+  'round-robin',
+  'least-request',
+  'least-time',
+  'random',
+  'source-hash',
+  'ring-hash',
+  'maglev',
+] as const;
 
 /** The text is kept beside what it means: people look for what they wrote. */
 function readEndpoint(text: string) {
@@ -33,9 +42,12 @@ export const clusterSchema = z.strictObject({
     .enum(POLICIES)
     .prefault(defaults.POLICY)
     .describe(
-      'How an endpoint is picked. `least-request`: the less busy of two random ones. `source-hash`: by client address, remapped when ' +
-        'endpoints change. `maglev`: by client address, hardly remapped.',
+      'How an endpoint is picked. `least-request`: the less busy of two random ones. `least-time`: the one that is likely to answer first. ' +
+        '`source-hash`: by hash, remapped when endpoints change. `ring-hash`, `maglev`: by hash, hardly remapped.',
     ),
+  hashOn,
+  boundedLoad,
+  stickiness,
   endpoints: z.array(endpoint).min(1).describe('The addresses that answer for this cluster, interchangeable.'),
   timeouts: z
     .strictObject({

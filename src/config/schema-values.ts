@@ -41,6 +41,12 @@ export function duration(range: Range, description: string) {
   return durationMs(range).prefault(formatDuration(range.usual)).describe(`${description} ${span}.`);
 }
 
+/** A duration without a default. */
+export function optionalDuration(range: Pick<Range, 'min' | 'max'>, description: string) {
+  const span = `${formatDuration(range.min)} to ${formatDuration(range.max)}`;
+  return durationMs(range).optional().describe(`${description} ${span}.`);
+}
+
 function sizeBytes(range: Pick<Range, 'min' | 'max'>) {
   const forms = [z.string().meta({ pattern: SIZE_PATTERN }), z.number().meta({ type: 'integer' })] as const;
   const wrongType = (issue: { input?: unknown }) => {

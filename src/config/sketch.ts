@@ -41,6 +41,7 @@ export interface ClusterSketch {
   /** Whether every endpoint is for the case that the others fail, and there are none. */
   readonly hasOnlyBackups: boolean;
   /** As written. */
+  readonly options: Readonly<Record<string, unknown>>;
   readonly limits: Readonly<Record<string, unknown>>;
 }
 
@@ -105,7 +106,8 @@ function sketchCluster(value: unknown, name: string, path: Path): ClusterSketch 
   }
   const entries = Array.isArray(list) ? list.map((entry) => asMapping(entry)?.backup) : [];
   const hasOnlyBackups = entries.length > 0 && entries.every((backup) => backup === true || backup === 'on');
-  return { name, path, endpoints, hasOnlyBackups, limits: asMapping(asMapping(value)?.limits) ?? {} };
+  const options = asMapping(value) ?? {};
+  return { name, path, endpoints, hasOnlyBackups, options, limits: asMapping(options.limits) ?? {} };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -98,9 +98,17 @@ export interface ForwardAction extends Omit<ForwardConfig, 'clusters'> {
   readonly clusters: readonly { readonly cluster: number; readonly weight: number }[];
 }
 
-export type { FieldMatch, HeaderEdits, RedirectAction, RespondAction, RouteMatch };
+export type { FieldMatch, HashOn, HeaderEdits, RedirectAction, RespondAction, RouteMatch, StickinessConfig };
 
-export const POLICIES = ['round-robin', 'random', 'least-request', 'source-hash', 'maglev'] as const;
+export const POLICIES = [
+  'round-robin',
+  'least-request',
+  'least-time',
+  'random',
+  'source-hash',
+  'ring-hash',
+  'maglev',
+] as const;
 export type PolicyName = (typeof POLICIES)[number];
 
 export interface ClusterPlan {

@@ -29,3 +29,10 @@ export function hashText(text: string, seed: number): number {
   for (let i = 0; i < text.length; i++) hash = hashWord(hash, text.charCodeAt(i));
   return mixHash(hash ^ text.length);
 }
+
+/** Hash of `bytes[start, end)`. Hot path: no allocation. */
+export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = seed;
+  for (let at = start; at < end; at++) hash = hashWord(hash, bytes[at]!);
+  return mixHash(hash ^ (end - start));
+}

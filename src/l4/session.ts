@@ -128,6 +128,7 @@ export class Session implements ConnectionHandler, Waiter {
   onConnected(id: number): void {
     if (this.#state !== 'dialing') return;
     this.#state = 'tunneling';
+    this.#attempts.answered();
     const { dispatcher } = this.#owner.context;
     if (this.#announcement !== undefined) {
       dispatcher.reserveScratch(PROXY_HEADER_MAX_BYTES);

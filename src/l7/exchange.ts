@@ -14,7 +14,6 @@ import type { ClientAddress } from '../downstream/client-address.ts';
 import { HOLD_MAX_BYTES } from '../engine/protocol.ts';
 import { type RequestCounter, STATUS_ABORTED } from '../observe/traffic-counters.ts';
 import { Attempts } from '../upstream/attempts.ts';
-import { goesByHash } from '../upstream/cluster.ts';
 import type { ClusterLimits, Waiter } from '../upstream/cluster-limits.ts';
 import { NO_ROOM } from '../upstream/dialer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
@@ -30,6 +29,7 @@ import type { HttpConnection } from './http-connection.ts';
 import type { HttpListener } from './http-listener.ts';
 import type { HttpPlan, RouteTarget } from './http-plan.ts';
 import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
+import type { Stickiness } from './stickiness.ts';
 
 /** What an exchange writes on the slab's scratch besides its path: a PROXY header, what is said about the client, a size. */
 const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + HOST_LINE_MAX_BYTES + 64;
@@ -55,6 +55,8 @@ export class Exchange implements Waiter {
   #clientKeepsAlive = false;
   #clientMinor = 1;
   #method: number = Method.OTHER;
+  /** The endpoint that the client's cookie names. */
+  #own: Endpoint | undefined;
   #responseStatus = 0;
   #closes = false;
   #place: number = Place.NONE;
@@ -158,7 +160,11 @@ export class Exchange implements Waiter {
   ): void {
     const { cluster } = target;
     if (cluster.limits !== undefined && !this.#takePlace(cluster.limits)) return;
-    const endpoint = this.#attempts.begin(cluster, goesByHash(cluster.plan) ? client.hash() : 0, undefined);
+    const { slab } = this.listener.dispatcher.engine;
+    const head = this.listener.requestHead;
+    const hash = target.hashKey === undefined ? 0 : target.hashKey.hashOf(slab, head, pathStart, pathEnd, client);
+    this.#own = target.stickiness?.endpointOf(slab, head);
+    const endpoint = this.#attempts.begin(cluster, hash, this.#own);
     if (endpoint === undefined) {
       this.fail('no_endpoint');
       return;
@@ -350,11 +356,19 @@ export class Exchange implements Waiter {
     return this.#connection!.id;
   }
 
+  /** Who binds the client to the endpoint that answers, if that is not the one its cookie names already. */
+  get newBond(): Stickiness | undefined {
+    return this.#attempts.endpoint === this.#own ? undefined : this.target.stickiness;
+  }
+
   /** The final head is about to be forwarded. Returns whether the client's connection ends with this response. */
   responseBegins(status: number, mustClose: boolean): boolean {
     this.#responseStatus = status;
     if (status >= 500) this.#attempts.failed();
-    else this.#attempts.succeeded();
+    else {
+      this.#attempts.answered();
+      this.#attempts.succeeded();
+    }
     // A body that is still to come when the answer is there cannot be waited for.
     this.#closes = mustClose || !this.#clientKeepsAlive || !this.#sender.isComplete || this.listener.context.draining;
     return this.#closes;

@@ -47,7 +47,7 @@ export class HttpListener implements ProtocolListener {
     this.dispatcher = context.dispatcher;
     this.prepared = new Prepared(context.dispatcher.constants);
     this.errorResponses = new ErrorResponses(context.dispatcher.constants);
-    this.plan = new HttpPlan(plan, context.clusters, context.counters);
+    this.plan = new HttpPlan(plan, context);
     this.forwarding = new Forwarding(plan, context.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
     const { engine, commands } = context.dispatcher;
@@ -61,7 +61,7 @@ export class HttpListener implements ProtocolListener {
 
   apply(plan: ListenerPlan): void {
     invariant(plan.protocol === 'http', 'a listener does not change its protocol');
-    this.plan = new HttpPlan(plan, this.context.clusters, this.context.counters, this.plan);
+    this.plan = new HttpPlan(plan, this.context, this.plan);
     this.forwarding = new Forwarding(plan, this.dispatcher.constants);
     this.requestHead = new RequestHead(plan.limits.headersMaxCount);
     this.uploads.bytesPerSecond = plan.limits.bodyBytesPerSecond ?? 0;

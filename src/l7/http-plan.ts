@@ -1,11 +1,13 @@
 import type { HttpListenerPlan } from '../contract/plan.ts';
-import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
-import type { ClusterSet } from '../upstream/cluster-set.ts';
+import type { RequestCounter } from '../observe/traffic-counters.ts';
+import type { ListenerContext } from '../upstream/listener-context.ts';
 import { PATH_KEEP_EMPTY_SEGMENTS, PATH_KEEP_ENCODED_SLASHES } from './path.ts';
 import { compileRoute, type Route } from './route-target.ts';
 import { compileRoutes, type Router } from './routing/router.ts';
 
 export type { RouteTarget } from './route-target.ts';
+
+type PlanContext = Pick<ListenerContext, 'clusters' | 'counters' | 'random'>;
 
 /** What a listener's plan compiles to: immutable but for whose turn it is, one per plan and shard. */
 export class HttpPlan {
@@ -22,10 +24,11 @@ export class HttpPlan {
   readonly scratchBytes: number;
 
   /** `before`: the plan that this one takes the place of. */
-  constructor(listener: HttpListenerPlan, clusters: ClusterSet, counters: TrafficCounters, before?: HttpPlan) {
+  constructor(listener: HttpListenerPlan, context: PlanContext, before?: HttpPlan) {
+    const { clusters, counters, random } = context;
     this.listener = listener;
     this.router = compileRoutes(listener.routes);
-    this.routes = listener.routes.map((plan) => compileRoute(plan, listener.name, clusters, counters));
+    this.routes = listener.routes.map((plan) => compileRoute(plan, listener.name, clusters, counters, random));
     this.unrouted = counters.requestCounter(listener.name, '', '');
     this.bodyMaxBytes = listener.limits.bodyMaxBytes ?? Number.POSITIVE_INFINITY;
     this.pathOptions = pathOptionsOf(listener);

@@ -1,11 +1,14 @@
 /** What a route leads to, compiled once per plan. */
-import type { ForwardAction, RoutePlan } from '../contract/plan.ts';
+import type { ForwardAction, HashOn, RoutePlan } from '../contract/plan.ts';
+import type { Random } from '../core/random.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
-import type { Cluster } from '../upstream/cluster.ts';
+import { type Cluster, goesByHash } from '../upstream/cluster.ts';
 import type { ClusterSet } from '../upstream/cluster-set.ts';
 import { compileDirectResponse, type DirectResponse } from './direct-response.ts';
+import { compileHashKey, type HashKey } from './hash-key.ts';
 import { HeaderEdits } from './header-edits.ts';
 import { compileRequestChanges, onOwnConnection, type RequestChanges } from './request-changes.ts';
+import { Stickiness } from './stickiness.ts';
 import { WeightedTargets } from './weighted-targets.ts';
 
 /** A route and one of its clusters. An exchange keeps the one it began with. */
@@ -15,9 +18,15 @@ export interface RouteTarget {
   readonly counter: RequestCounter;
   /** Undefined: requests go on as they are. */
   readonly requestChanges: RequestChanges | undefined;
+  /** Undefined: the policy goes by no hash. */
+  readonly hashKey: HashKey | undefined;
+  /** Undefined: clients belong to no endpoint. */
+  readonly stickiness: Stickiness | undefined;
   /** Undefined: responses come back as they are. */
   readonly responseEdits: HeaderEdits | undefined;
 }
+
+const BY_SOURCE: HashOn = { kind: 'source' };
 
 export type Route = ForwardRoute | DirectRoute;
 
@@ -44,6 +53,7 @@ export function compileRoute(
   listener: string,
   clusters: ClusterSet,
   counters: TrafficCounters,
+  random: Random,
 ): Route {
   const { action, name } = plan;
   if (action.kind !== 'forward') {
@@ -59,7 +69,10 @@ export function compileRoute(
     // A PROXY header speaks for one client, and so for all requests of its connection.
     const isShared = (cluster.plan.proxyProtocol ?? 'off') === 'off';
     const changes = isShared ? requestChanges : onOwnConnection(requestChanges);
-    return { plan: action, cluster, counter, requestChanges: changes, responseEdits };
+    const { stickiness: sticky, hashOn = BY_SOURCE } = cluster.plan;
+    const hashKey = goesByHash(cluster.plan) ? compileHashKey(hashOn, random) : undefined;
+    const stickiness = sticky && new Stickiness(cluster, sticky);
+    return { plan: action, cluster, counter, requestChanges: changes, hashKey, stickiness, responseEdits };
   });
   const weights = action.clusters.map(({ weight }) => weight);
   return { plan, targets: new WeightedTargets(targets, weights), scratchBytes: requestChanges?.scratchBytes ?? 0 };

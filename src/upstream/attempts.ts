@@ -4,6 +4,7 @@
  * allocation after the first pick.
  */
 import { boardTick } from '../contract/board.ts';
+import { sharedNowMs } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -19,6 +20,8 @@ export class Attempts {
   #cluster: Cluster | undefined;
   #hash = 0;
   #endpoint: Endpoint | undefined;
+  /** When the present attempt began; 0 where nobody wants to know. */
+  #startedMs = 0.5;
 
   constructor(random: Random) {
     this.#random = random;
@@ -54,6 +57,13 @@ export class Attempts {
     return this.#random.below(capMs + 1);
   }
 
+  /** The first byte of an answer has come, or the connection that was wanted. Hot path. */
+  answered(): void {
+    if (this.#startedMs === 0 || this.#endpoint === undefined) return;
+    const nowMs = sharedNowMs();
+    this.#endpoint.observeLatency((nowMs - this.#startedMs) * 1000, nowMs);
+  }
+
   /** The endpoint did what it should. Hot path. */
   succeeded(): void {
     if (this.#endpoint !== undefined) this.#cluster!.outlier?.succeeded(this.#endpoint);
@@ -74,6 +84,7 @@ export class Attempts {
     if (endpoint === undefined) return undefined;
     this.#tried.add(endpoint.slot);
     endpoint.enter();
+    this.#startedMs = this.#cluster!.measuresTime ? sharedNowMs() : 0;
     this.#endpoint = endpoint;
     return endpoint;
   }

@@ -104,7 +104,7 @@ export class ClusterSet {
   #policyOver(plan: ClusterPlan, endpoints: readonly Endpoint[], indexes: readonly number[]): Policy {
     const weights = Uint32Array.from(indexes, (index) => plan.endpoints[index]!.weight);
     const own = indexes.map((index) => endpoints[index]!);
-    return makePolicy(plan.policy, own, weights, this.#random);
+    return makePolicy(plan, own, weights, this.#random);
   }
 }
 

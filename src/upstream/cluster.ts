@@ -43,6 +43,8 @@ export class Cluster {
   readonly budget: RetryBudget | undefined;
   /** False once a newer plan has taken over: then that one's cluster derives what may be selected. */
   isCurrent = true;
+  /** Whether the policy goes by how long endpoints take. */
+  readonly measuresTime: boolean;
   readonly #selection: Selection;
   /** 0: no slow start. */
   readonly #slowStartTicks: number;
@@ -51,6 +53,7 @@ export class Cluster {
     const { board } = parts;
     this.plan = plan;
     this.endpoints = endpoints;
+    this.measuresTime = plan.policy === 'least-time';
     this.policies = parts.policies;
     this.outlier = parts.outlier;
     this.limits = parts.limits;

@@ -3,6 +3,7 @@ import type { EndpointPlan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import { latencyUs, observeLatency } from './latency.ts';
 
 /** What the endpoints of a shard share. */
 export interface EndpointContext {
@@ -63,6 +64,15 @@ export class Endpoint {
   /** Requests and sessions in flight over all shards. Hot path. */
   get inFlight(): number {
     return this.#context.board.inFlight(this.slot);
+  }
+
+  /** Average time to the first byte, over all shards; 0: unknown. `nowMs`: `sharedNowMs`. */
+  latencyUs(nowMs: number): number {
+    return latencyUs(this.#context.board, this.slot, nowMs);
+  }
+
+  observeLatency(us: number, nowMs: number): void {
+    observeLatency(this.#context.board, this.slot, us, nowMs);
   }
 
   /** Counts a request or session, from the pick on. Each `enter` has one `leave`. Hot path. */

@@ -4,8 +4,10 @@
  */
 import type { CommandWriter } from '../../engine/command-writer.ts';
 import type { Scratch } from '../../engine/scratch.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
 import type { HeaderEdits } from '../header-edits.ts';
 import type { Prepared } from '../prepared.ts';
+import type { Stickiness } from '../stickiness.ts';
 import { forwardFields } from './forward-fields.ts';
 import { forwardUpgrade } from './forward-request.ts';
 import { TRAIT_HOP_BY_HOP } from './header-names.ts';
@@ -20,7 +22,7 @@ export const Persistence = { UNSAID: 0, CLOSE: 1, KEEP_ALIVE: 2, UPGRADE: 3 } as
 
 /**
  * Adds the ranges of the whole head to the open SEND. `isChunkedOut`: the body is sent with sizes of our own. The caller has made sure that the
- * scratch has room for what `edits` write.
+ * scratch has room for what `edits` and `bond` write; `bond` binds the client to `endpoint`.
  */
 export function forwardResponseHead(
   commands: CommandWriter,
@@ -30,6 +32,8 @@ export function forwardResponseHead(
   persistence: number,
   isChunkedOut: boolean,
   edits: HeaderEdits | undefined,
+  bond?: Stickiness | undefined,
+  endpoint?: Endpoint | undefined,
 ): void {
   const bytes = scratch.bytes;
   // An empty line before the status line is not passed on.
@@ -42,6 +46,7 @@ export function forwardResponseHead(
   }
   forwardFields(commands, bytes, head, TRAIT_HOP_BY_HOP, edits);
   edits?.write(commands, scratch);
+  if (bond !== undefined) bond.write(commands, scratch, endpoint!);
   if (isChunkedOut) commands.range(prepared.transferEncodingChunked.offset, prepared.transferEncodingChunked.length);
   if (persistence === Persistence.CLOSE) {
     commands.range(prepared.connectionClose.offset, prepared.connectionClose.length);

@@ -295,10 +295,23 @@ export class ResponseReader implements ConnectionHandler {
     if (hasOpenEnd) dispatcher.commands.idleDeadline(this.#id, this.#timeoutMs);
     const persistence = closes ? Persistence.CLOSE : isModern ? Persistence.UNSAID : Persistence.KEEP_ALIVE;
     const edits = exchange.target.responseEdits;
-    if (edits !== undefined) dispatcher.reserveScratch(edits.scratchBytes + SIZE_LINE_MAX_BYTES);
+    const bond = exchange.newBond;
+    if (edits !== undefined || bond !== undefined) {
+      dispatcher.reserveScratch((edits?.scratchBytes ?? 0) + (bond?.scratchBytes ?? 0) + SIZE_LINE_MAX_BYTES);
+    }
     dispatcher.commands.beginSend(exchange.downstreamId, this.#id, 0);
     const { commands, scratch } = dispatcher;
-    forwardResponseHead(commands, scratch, prepared, head, persistence, this.#isChunkedOut, edits);
+    forwardResponseHead(
+      commands,
+      scratch,
+      prepared,
+      head,
+      persistence,
+      this.#isChunkedOut,
+      edits,
+      bond,
+      this.#endpoint,
+    );
     this.#beginBody(head, at, end);
   }
 

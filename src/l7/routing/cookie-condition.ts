@@ -17,9 +17,10 @@ export class CookieCondition implements Condition {
   readonly #name: ExactText;
   readonly #test: ValueTest;
 
-  constructor(match: FieldMatch) {
+  /** `test`: what is asked of the value, where `match` only names it. */
+  constructor(match: FieldMatch, test: ValueTest = compileValueTest(match)) {
     this.#name = new ExactText(match.name);
-    this.#test = compileValueTest(match);
+    this.#test = test;
   }
 
   matches(bytes: Uint8Array, head: RequestHead): boolean {

@@ -18,10 +18,11 @@ export class HeaderCondition implements Condition {
   readonly #id: number;
   readonly #test: ValueTest;
 
-  constructor(match: FieldMatch) {
+  /** `test`: what is asked of the value, where `match` only names it. */
+  constructor(match: FieldMatch, test: ValueTest = compileValueTest(match)) {
     this.#name = asciiBytes(match.name);
     this.#id = match.name.includes('_') ? Header.UNDERSCORED : findHeader(this.#name, 0, this.#name.length);
-    this.#test = compileValueTest(match);
+    this.#test = test;
   }
 
   matches(bytes: Uint8Array, head: RequestHead): boolean {

@@ -31,3 +31,21 @@ export function nextEligible(endpoints: readonly Endpoint[], start: number, trie
   }
   return -1;
 }
+
+/** In an order that does not depend on the file, so that the same endpoints give the same table everywhere. */
+export function sortByKey(
+  endpoints: readonly Endpoint[],
+  weights: Weights,
+): { readonly endpoints: readonly Endpoint[]; readonly weights: Weights } {
+  const order = endpoints.map((_, index) => index).sort((a, b) => compare(endpoints[a]!.key, endpoints[b]!.key));
+  return {
+    endpoints: order.map((index) => endpoints[index]!),
+    weights: Uint32Array.from(order, (index) => weights[index]!),
+  };
+}
+
+/** By code units: the same order in every locale. */
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

@@ -47,6 +47,9 @@ const WHOLE = {
       policy: 'maglev',
       endpoints: ['10.0.0.1:9000', { address: '10.0.0.2:9000', weight: 2 }],
       timeouts: { connect: '5s', idle: '4s' },
+      hashOn: 'cookie:session',
+      boundedLoad: 1.25,
+      stickiness: { cookie: 'f7', ttl: '1h' },
       outlier: { consecutiveFailures: 5, eject: '30s', maxEjectedPercent: 10 },
       retry: { attempts: 2, budgetPercent: 20, bodyUpTo: '64KiB' },
       limits: { connections: 10, requests: 10, pending: 10, pendingTimeout: '1s' },
@@ -283,7 +286,7 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
   [['clusters'], [{}, [], { api: WHOLE.clusters.api }]],
   [
     [...api, 'policy'],
-    ['roundrobin', 'ring-hash', 'least-time', 3],
+    ['roundrobin', 'ringhash', 'leasttime', 3],
   ],
   [
     [...api, 'endpoints'],
@@ -302,6 +305,18 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
     ['0s', '2h'],
   ],
   [[...api, 'healthCheck'], [{}]],
+  [
+    [...api, 'hashOn'],
+    ['ip', 'header', 'header:', 'header:Host', 'cookie:a b', 'query:', 5],
+  ],
+  [
+    [...api, 'boundedLoad'],
+    [1, 11, -1, '1.25'],
+  ],
+  [
+    [...api, 'stickiness'],
+    ['on', { cookie: 'a b' }, { cookie: 'a', ttl: '0s' }, { name: 'a' }],
+  ],
   [
     [...api, 'outlier'],
     ['on', 5, { failures: 5 }],

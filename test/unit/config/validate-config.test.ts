@@ -73,6 +73,9 @@ describe('what a configuration becomes', () => {
           ],
           timeouts: { connectMs: 5_000, idleMs: 4_000 },
           proxyProtocol: 'off',
+          hashOn: { kind: 'source' },
+          boundedLoadFactor: 0,
+          stickiness: undefined,
           outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
           retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
           limits: undefined,
@@ -126,6 +129,9 @@ describe('what a configuration becomes', () => {
           ],
           timeouts: { connect: '1ms', idle: '1h' },
           proxyProtocol: 'v2',
+          hashOn: 'header:X-Tenant',
+          boundedLoad: 1.25,
+          stickiness: { cookie: 'own', ttl: '1h' },
           outlier: { consecutiveFailures: 3, eject: '10s', maxEjectedPercent: 50 },
           retry: { attempts: 1, budgetPercent: 50, bodyUpTo: '1KiB' },
           limits: { connections: 10, requests: 20, pending: 30, pendingTimeout: '2s' },
@@ -206,6 +212,9 @@ describe('what a configuration becomes', () => {
           ],
           timeouts: { connectMs: 1, idleMs: 3_600_000 },
           proxyProtocol: 'v2',
+          hashOn: { kind: 'header', name: 'x-tenant' },
+          boundedLoadFactor: 1.25,
+          stickiness: { cookie: 'own', ttlMs: 3_600_000 },
           outlier: { consecutiveFailures: 3, ejectMs: 10_000, maxEjectedPercent: 50 },
           retry: { attempts: 1, budgetPercent: 50, bodyMaxBytes: 1_024 },
           limits: { connectionsMaxCount: 10, requestsMaxCount: 20, pendingMaxCount: 30, pendingTimeoutMs: 2_000 },
@@ -219,6 +228,35 @@ describe('what a configuration becomes', () => {
     const site = { ...clusters.site, outlier: off, retry: off };
     const { clusters: built } = accepted({ ...MINIMAL, clusters: { site } });
     expect(built[0]).toMatchObject({ outlier: undefined, retry: undefined });
+  });
+
+  test.each([
+    ['source', { kind: 'source' }],
+    ['path', { kind: 'path' }],
+    ['header:X-Tenant', { kind: 'header', name: 'x-tenant' }],
+    ['cookie:Session', { kind: 'cookie', name: 'Session' }],
+    ['query:user', { kind: 'query', name: 'user' }],
+  ])('hashOn: %s', (hashOn, expected) => {
+    const site = { ...clusters.site, policy: 'maglev', hashOn };
+    expect(accepted({ ...MINIMAL, clusters: { site } }).clusters[0]!.hashOn).toEqual(expected);
+  });
+
+  test('a stickiness has a cookie, and there is none by default', () => {
+    const site = { ...clusters.site, stickiness: {} };
+    expect(accepted({ ...MINIMAL, clusters: { site } }).clusters[0]!.stickiness).toEqual({ cookie: 'f7' });
+  });
+
+  test('what a policy or a session does not go by is a warning', () => {
+    const site = { ...clusters.site, hashOn: 'path', boundedLoad: 2, stickiness: {} };
+    expect(warningsOf({ ...MINIMAL, clusters: { site } })).toEqual([
+      'clusters.site.hashOn: the policy "least-request" goes by no hash',
+      'clusters.site.boundedLoad: the policy "least-request" goes by no hash',
+    ]);
+    const listeners = { raw: { address: '127.0.0.1:1', protocol: 'tcp', cluster: 'site' } };
+    expect(warningsOf({ listeners, clusters: { site: { ...site, policy: 'maglev' } } })).toEqual([
+      'clusters.site.hashOn: sessions of tcp listeners go by the address of the client, whatever this says',
+      'clusters.site.stickiness: sessions of tcp listeners have no cookies',
+    ]);
   });
 
   test('what waits for a limit that does not exist is a warning', () => {

@@ -95,6 +95,7 @@ describe('a plan', () => {
       connectMs: 1_000,
       poolIdleMs: 2_000,
       proxyProtocol: 'off',
+      hashOn: { kind: 'source' },
       outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
       retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
       endpoints: ['10.1.0.1', '10.1.0.2'].map((host, index) => ({
