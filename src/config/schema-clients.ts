@@ -41,7 +41,7 @@ const viaName = z.string().regex(VIA_NAME, {
 export const httpClientOptions = {
   forwardedHeader: onOff(false, 'Whether requests also carry `Forwarded` (RFC 7239).'),
   requestId: onOff(
-    false,
+    true,
     'Whether requests carry `X-Request-Id`: made here, or kept where one of `trustedProxies` sent it.',
   ),
   via: z

@@ -34,8 +34,6 @@ export class Dispatcher {
   #endedLeases: Lease[] = [];
   /** Counts rounds, so that an owner can tell events of this round from what it asked for in it. */
   round = 0;
-  /** Called at the start of each round, before its events: the shard swaps plans there. */
-  onRoundStart: (() => void) | undefined;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -109,7 +107,6 @@ export class Dispatcher {
   #round(eventCount: number): number {
     this.scratch.reset();
     this.round = (this.round + 1) | 0;
-    this.onRoundStart?.();
     const events = this.engine.events;
     const end = eventCount * EVENT_WORDS;
     for (let at = 0; at < end; at += EVENT_WORDS) {

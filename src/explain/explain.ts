@@ -18,6 +18,7 @@ import { pathOptionsOf } from '../l7/http-plan.ts';
 import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from '../l7/path.ts';
 import { Prepared } from '../l7/prepared.ts';
 import { compileRequestChanges } from '../l7/request-changes.ts';
+import { REQUEST_ID_BYTES } from '../l7/request-id.ts';
 import { compileRoutes, ROUTE_NONE } from '../l7/routing/router.ts';
 import type { Answered, ExplainRequest, Explanation, Forwarded, Refused } from './explanation.ts';
 import { PaperEngine } from './paper-engine.ts';
@@ -37,6 +38,13 @@ export function explainRequest(config: Config, request: ExplainRequest): Explana
   );
 }
 
+/** An explanation is the same each time. */
+const NO_IDS = {
+  write: (bytes: Uint8Array, offset: number): void => {
+    bytes.fill(0x30, offset, offset + REQUEST_ID_BYTES);
+  },
+};
+
 class Explainer {
   readonly #config: Config;
   readonly #plan: HttpListenerPlan;
@@ -53,7 +61,7 @@ class Explainer {
     invariant(plan.protocol === 'http', 'an http listener stays one');
     this.#config = config;
     this.#plan = plan;
-    this.#forwarding = new Forwarding(plan, this.#dispatcher.constants);
+    this.#forwarding = new Forwarding(plan, this.#dispatcher.constants, NO_IDS);
     this.#head = new RequestHead(plan.limits.headersMaxCount);
   }
 

@@ -46,18 +46,20 @@ export class Forwarding {
   readonly #hasForwarded: boolean;
   readonly #hasRequestId: boolean;
   readonly #underscores: number;
-  readonly #ids = new RequestIds();
+  readonly #ids: Pick<RequestIds, 'write'>;
   readonly #lines: Lines;
   readonly #via: { readonly modern: Constant; readonly old: Constant } | undefined;
   /** Hops of an X-Forwarded-For, one after the other. */
   #hop = new ClientAddress();
   #nextHop = new ClientAddress();
 
-  constructor(plan: HttpListenerPlan, constants: Constants) {
+  /** `ids`: where the names of requests come from. */
+  constructor(plan: HttpListenerPlan, constants: Constants, ids: Pick<RequestIds, 'write'> = new RequestIds()) {
     const { trustedProxies = [], forwardedHeader = false, requestId = false, underscores = 'drop', via } = plan;
     this.#trusted = trustedProxies.length === 0 ? undefined : new AddressRanges(trustedProxies);
     this.#hasForwarded = forwardedHeader;
     this.#hasRequestId = requestId;
+    this.#ids = ids;
     this.refusedTraits = underscores === 'reject' ? TRAIT_UNDERSCORE : 0;
     this.#underscores = underscores === 'allow' ? 0 : TRAIT_UNDERSCORE;
     this.#lines = internLines(constants);

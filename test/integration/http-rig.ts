@@ -25,7 +25,8 @@ export class HttpRig {
     this.proxy = proxy;
   }
 
-  /** One shard, so that all cases share its connection pool. The cluster `origin` is the scripted origin. */
+  /** One shard, so that all cases share its connection pool. The cluster `origin` is the scripted origin; `web` names no requests, so that what it
+   *  forwards is known to the byte. */
   static async start(
     engine: EngineName,
     options: (origin: Origin) => RigOptions = () => ({}),
@@ -37,7 +38,7 @@ export class HttpRig {
       engine,
       shards: 1,
       listeners: {
-        web: { address: '127.0.0.1:0', routes: [...routes, { cluster: 'origin' }] },
+        web: { address: '127.0.0.1:0', requestId: false, routes: [...routes, { cluster: 'origin' }] },
         ...listeners,
       } as Listeners,
       clusters: { origin: { endpoints: [`127.0.0.1:${origin.port}`] }, ...clusters },

@@ -47,6 +47,7 @@ route site forwards
   X-Forwarded-For: 192.0.2.1
   X-Forwarded-Proto: http
   X-Forwarded-Host: h
+  X-Request-Id: 00000000000000000000000000000000
 
 to, within 1m
   cluster site (least-request, 3 of 4 requests)

@@ -55,6 +55,7 @@ describe('an explanation', () => {
           'X-Forwarded-For: 2001:db8::1',
           'X-Forwarded-Proto: http',
           'X-Forwarded-Host: h:1',
+          `X-Request-Id: ${'0'.repeat(32)}`,
           '',
           '',
         ].join('\r\n'),
