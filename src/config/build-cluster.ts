@@ -1,7 +1,13 @@
 import type { z } from 'zod';
-import type { ClusterLimitsConfig, OutlierConfig, RetryConfig, StickinessConfig } from './cluster-config.ts';
+import type {
+  ClusterLimitsConfig,
+  HealthCheckConfig,
+  OutlierConfig,
+  RetryConfig,
+  StickinessConfig,
+} from './cluster-config.ts';
 import type { ClusterConfig, EndpointConfig } from './config.ts';
-import { ENDPOINT_WEIGHT } from './defaults.ts';
+import { ENDPOINT_WEIGHT, HEALTH_EXPECT } from './defaults.ts';
 import type { clusterSchema } from './schema-cluster.ts';
 
 type Parsed = z.output<typeof clusterSchema>;
@@ -16,10 +22,12 @@ export function buildCluster(name: string, cluster: Parsed): ClusterConfig {
     hashOn: cluster.hashOn,
     boundedLoadFactor: cluster.boundedLoad,
     stickiness: buildStickiness(cluster.stickiness),
+    healthCheck: buildHealthCheck(cluster.healthCheck),
     outlier: buildOutlier(cluster.outlier),
     retry: buildRetry(cluster.retry),
     limits: buildLimits(cluster.limits),
     slowStartMs: cluster.slowStart,
+    drainMs: cluster.drain.deadline,
   };
 }
 
@@ -30,6 +38,16 @@ function buildEndpoint(endpoint: Parsed['endpoints'][number]): EndpointConfig {
 
 function buildStickiness(stickiness: Parsed['stickiness']): StickinessConfig | undefined {
   return typeof stickiness === 'object' ? { cookie: stickiness.cookie, ttlMs: stickiness.ttl } : undefined;
+}
+
+function buildHealthCheck(check: Parsed['healthCheck']): HealthCheckConfig | undefined {
+  if (typeof check !== 'object') return undefined;
+  const { type, interval, timeout, healthyAfter, unhealthyAfter, port } = check;
+  const common = { intervalMs: interval, timeoutMs: timeout, healthyAfter, unhealthyAfter, port };
+  if (type === 'tcp') return { type, ...common };
+  if (type === 'grpc') return { type, ...common, service: check.service ?? '' };
+  const { method = 'GET', path = '/', host, expect = HEALTH_EXPECT, body } = check;
+  return { type, ...common, method, path, host, expect, body };
 }
 
 function buildOutlier(outlier: Parsed['outlier']): OutlierConfig | undefined {

@@ -1,7 +1,14 @@
 import type { z } from 'zod';
 import type { EndpointAddress, SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
-import type { ClusterLimitsConfig, HashOn, OutlierConfig, RetryConfig, StickinessConfig } from './cluster-config.ts';
+import type {
+  ClusterLimitsConfig,
+  HashOn,
+  HealthCheckConfig,
+  OutlierConfig,
+  RetryConfig,
+  StickinessConfig,
+} from './cluster-config.ts';
 import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
@@ -86,6 +93,8 @@ export interface ClusterConfig {
   /** Undefined: off. */
   readonly stickiness: StickinessConfig | undefined;
   /** Undefined: off. */
+  readonly healthCheck: HealthCheckConfig | undefined;
+  /** Undefined: off. */
   readonly outlier: OutlierConfig | undefined;
   /** Undefined: off. */
   readonly retry: RetryConfig | undefined;
@@ -93,6 +102,8 @@ export interface ClusterConfig {
   readonly limits: ClusterLimitsConfig | undefined;
   /** 0: off. */
   readonly slowStartMs: number;
+  /** How long work may go on on an endpoint that is taken out. */
+  readonly drainMs: number;
 }
 
 export interface EndpointConfig {

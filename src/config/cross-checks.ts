@@ -7,6 +7,7 @@ import { error, type Finding, formatPath, type Path, warning } from './problem.t
 import { quote } from './quote.ts';
 import { checkRoutes } from './route-checks.ts';
 import type { ClusterSketch, ListenerSketch, Sketch } from './sketch.ts';
+import { asMapping } from './sketch-values.ts';
 
 /** Names shown where no close one was found. */
 const NAMES_SHOWN_MAX_COUNT = 10;
@@ -29,6 +30,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...clusters.flatMap(checkBackups),
     ...clusters.flatMap(checkClusterLimits),
     ...clusters.flatMap(checkHash),
+    ...clusters.flatMap(checkHealthCheck),
     ...checkSessions(listeners, clusters),
   ];
 }
@@ -210,6 +212,27 @@ function checkHash({ options, path }: ClusterSketch): Finding[] {
       const remedy = 'write `policy: maglev`, ring-hash or source-hash, or remove this';
       return { ...warning([...path, key], cause, remedy), atKey: true };
     });
+}
+
+const CHECK_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  http: ['path', 'method', 'host', 'expect', 'body'],
+  grpc: ['service'],
+};
+
+/** Each type of check has options of its own. */
+function checkHealthCheck({ options, path }: ClusterSketch): Finding[] {
+  const check = asMapping(options.healthCheck) ?? {};
+  const { type = 'http' } = check;
+  if (type !== 'http' && type !== 'tcp' && type !== 'grpc') return [];
+  return Object.entries(CHECK_OPTIONS).flatMap(([owner, keys]) =>
+    keys
+      .filter((key) => check[key] !== undefined && type !== owner)
+      .map((key) => {
+        const cause = `a check of the type ${quote(type)} has no ${quote(key)}`;
+        const remedy = `write \`type: ${owner}\`, or remove this`;
+        return { ...error([...path, 'healthCheck', key], cause, remedy), atKey: true };
+      }),
+  );
 }
 
 /** A session has an address, and nothing else to go by. */

@@ -105,6 +105,19 @@ export const PENDING_TIMEOUT_MS: Range = { usual: 1 * SECOND_MS, min: 1, max: 10
 /** Off: whoever needs it knows for how long. */
 export const SLOW_START_MS: Range = { usual: 0, min: 0, max: 1 * HOUR_MS };
 
+/** As HAProxy and Envoy, roughly: soon enough, and no load. */
+export const HEALTH_INTERVAL_MS: Range = { usual: 5 * SECOND_MS, min: 50, max: 1 * HOUR_MS };
+export const HEALTH_TIMEOUT_MS: Range = { usual: 2 * SECOND_MS, min: 10, max: 5 * MINUTE_MS };
+/** As HAProxy. */
+export const HEALTHY_AFTER = 2;
+export const UNHEALTHY_AFTER = 3;
+export const HEALTH_THRESHOLD = { min: 1, max: 100 } as const;
+export const HEALTH_EXPECT = [{ from: 200, to: 299 }] as const;
+export const HEALTH_BODY_MAX_LENGTH = 1_024;
+export const HEALTH_SERVICE_MAX_LENGTH = 256;
+/** As the deregistration delay of AWS target groups. */
+export const ENDPOINT_DRAIN_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1 * HOUR_MS };
+
 // Limits of the configuration itself: whoever writes it is trusted, but a mistake should not eat the machine.
 
 /** 10,000 routes are about 1 MiB. */

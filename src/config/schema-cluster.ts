@@ -3,6 +3,7 @@ import { readEndpointAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
 import { boundedLoad, hashOn, stickiness } from './schema-affinity.ts';
 import { clusterLimits, outlier, retry } from './schema-failures.ts';
+import { healthCheck } from './schema-health.ts';
 import { duration, onOff, readText, wholeNumber } from './schema-values.ts';
 
 /** How a cluster picks an endpoint. */
@@ -59,6 +60,7 @@ export const clusterSchema = z.strictObject({
     })
     .prefault({})
     .describe('How long an endpoint may keep us waiting, and how long we keep its connections.'),
+  healthCheck,
   outlier,
   retry,
   limits: clusterLimits,
@@ -66,6 +68,15 @@ export const clusterSchema = z.strictObject({
     defaults.SLOW_START_MS,
     'How long an endpoint that has come back gets less than its share. `0s`: not at all. The policies that go by a hash ignore it.',
   ),
+  drain: z
+    .strictObject({
+      deadline: duration(
+        defaults.ENDPOINT_DRAIN_MS,
+        'How long work may go on on an endpoint that drains, is disabled, or is no longer in the configuration; what is left then is cut.',
+      ),
+    })
+    .prefault({})
+    .describe('How an endpoint is taken out.'),
   proxyProtocol: z
     .enum(['off', 'v1', 'v2'])
     .prefault('off')

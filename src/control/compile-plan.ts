@@ -75,10 +75,12 @@ export class PlanCompiler {
       hashOn: cluster.hashOn,
       boundedLoadFactor: cluster.boundedLoadFactor === 0 ? undefined : cluster.boundedLoadFactor,
       stickiness: cluster.stickiness,
+      healthCheck: cluster.healthCheck,
       outlier: cluster.outlier,
       retry: cluster.retry,
       limits: cluster.limits,
       slowStartMs: cluster.slowStartMs === 0 ? undefined : cluster.slowStartMs,
+      drainMs: cluster.drainMs,
     }));
   }
 }

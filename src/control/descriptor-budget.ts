@@ -9,6 +9,10 @@ const RESERVE = 32;
 const PER_THREAD = 16;
 /** With less, a shard could not carry a handful of connections with their upstream twins. */
 const PER_SHARD_MIN = 16;
+/** Health checks at a time: each holds a descriptor, and keeps the control plane busy for a moment. */
+const CHECKS_PART = 32;
+const CHECKS_MIN = 4;
+const CHECKS_MAX = 256;
 /** Where the platform does not say. The smallest usual soft limit. */
 const LIMIT_FALLBACK = 1_024;
 const OPEN_FALLBACK = 64;
@@ -20,14 +24,16 @@ export interface DescriptorUse {
   readonly open: number;
   /** Connections that the admin server may hold. */
   readonly admin: number;
+  /** Health checks at a time. */
+  readonly checks: number;
 }
 
 /** Descriptors per shard. Throws ProxyError `no_descriptors` if the limit is too low to work at all. */
 export function descriptorsPerShard(use: DescriptorUse, shardCount: number): number {
-  const free = use.limit - use.open - use.admin - RESERVE;
+  const free = use.limit - use.open - use.admin - use.checks - RESERVE;
   const perShard = Math.floor(free / shardCount) - PER_THREAD;
   if (perShard >= PER_SHARD_MIN) return perShard;
-  const needed = use.open + use.admin + RESERVE + shardCount * (PER_THREAD + PER_SHARD_MIN);
+  const needed = use.open + use.admin + use.checks + RESERVE + shardCount * (PER_THREAD + PER_SHARD_MIN);
   throw new ProxyError(
     'no_descriptors',
     `the limit of open files is ${use.limit}, too low for ${shardCount} shards (they need ${needed}); raise it (ulimit -n) or lower \`shards\``,
@@ -36,7 +42,13 @@ export function descriptorsPerShard(use: DescriptorUse, shardCount: number): num
 
 /** Reads the limit and what is open now. */
 export function readDescriptorUse(addon: Addon | undefined, admin: number): DescriptorUse {
-  return { limit: addon?.descriptorLimit() ?? limitFromProc(), open: openDescriptors() ?? OPEN_FALLBACK, admin };
+  const limit = addon?.descriptorLimit() ?? limitFromProc();
+  return { limit, open: openDescriptors() ?? OPEN_FALLBACK, admin, checks: checksAtOnce(limit) };
+}
+
+/** A small part of what there is, so that traffic does not feel it; checks that find no room wait for one another. */
+function checksAtOnce(limit: number): number {
+  return Math.max(CHECKS_MIN, Math.min(CHECKS_MAX, Math.floor(limit / CHECKS_PART)));
 }
 
 /** Open files of this process, or undefined where /proc does not tell. */

@@ -14,6 +14,7 @@ import { PlanCompiler } from './compile-plan.ts';
 import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
 import { drainShards } from './drain.ts';
 import type { EventLog } from './event-log.ts';
+import { HealthMonitor } from './health/health-monitor.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
@@ -46,6 +47,7 @@ export class RunningProxy {
   readonly #descriptorLimit: number;
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
+  readonly #health: HealthMonitor;
   #admin: AdminServer | undefined;
   #phase: 'starting' | 'ready' | 'draining' = 'starting';
   #ending: Promise<number> | undefined;
@@ -73,6 +75,7 @@ export class RunningProxy {
     this.#sockets = sockets;
     const use = readDescriptorUse(engine.addon, ADMIN_CONNECTIONS_MAX);
     this.#descriptorLimit = use.limit;
+    this.#health = new HealthMonitor({ board, log: options.log, checksAtOnceMax: use.checks });
     this.#supervisor = new Supervisor({
       shardCount,
       engine: engine.kind,
@@ -160,6 +163,7 @@ export class RunningProxy {
   async close(): Promise<void> {
     this.#phase = 'draining';
     this.#resolver.stop();
+    this.#health.stop();
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
@@ -179,6 +183,8 @@ export class RunningProxy {
       };
       this.#admin = await AdminServer.listen(admin.address, source, this.#log);
     }
+    // While the shards start: the sooner it is known who is well, the better.
+    this.#health.apply(this.#supervisor.plan);
     await this.#supervisor.start();
     this.#phase = 'ready';
     this.#resolver.start(() => this.#onNamesChanged());
@@ -188,6 +194,7 @@ export class RunningProxy {
     this.#phase = 'draining';
     this.#resolver.stop();
     const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
+    this.#health.stop();
     await this.#admin?.close();
     return cut;
   }
@@ -206,7 +213,9 @@ export class RunningProxy {
 
   #onNamesChanged(): void {
     try {
-      this.#supervisor.apply(this.#compiler.compile(this.#config, (address) => this.#resolver.addressesOf(address)));
+      const plan = this.#compiler.compile(this.#config, (address) => this.#resolver.addressesOf(address));
+      this.#supervisor.apply(plan);
+      this.#health.apply(plan);
     } catch (error) {
       this.#log.error(`the new addresses are not used: ${error instanceof Error ? error.message : error}`);
     }

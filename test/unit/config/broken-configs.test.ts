@@ -53,6 +53,20 @@ const WHOLE = {
       outlier: { consecutiveFailures: 5, eject: '30s', maxEjectedPercent: 10 },
       retry: { attempts: 2, budgetPercent: 20, bodyUpTo: '64KiB' },
       limits: { connections: 10, requests: 10, pending: 10, pendingTimeout: '1s' },
+      healthCheck: {
+        type: 'http',
+        path: '/health',
+        host: 'a.b',
+        method: 'GET',
+        port: 81,
+        interval: '5s',
+        timeout: '2s',
+        healthyAfter: 2,
+        unhealthyAfter: 3,
+        expect: [200, '300-302'],
+        body: 'ok',
+      },
+      drain: { deadline: '1s' },
       slowStart: '30s',
     },
     site: { endpoints: ['10.0.1.1:9000'] },
@@ -304,7 +318,50 @@ const WRONG: readonly [Path, readonly unknown[]][] = [
     [...api, 'timeouts', 'idle'],
     ['0s', '2h'],
   ],
-  [[...api, 'healthCheck'], [{}]],
+  [
+    [...api, 'healthCheck'],
+    [
+      'on',
+      5,
+      { type: 'icmp' },
+      { type: 'tcp', path: '/' },
+      { service: 'a' },
+      { type: 'grpc', expect: [200] },
+      { every: '1s' },
+    ],
+  ],
+  [
+    [...api, 'healthCheck', 'path'],
+    ['health', '/a b', '/a#b', '/\u00e4', ''],
+  ],
+  [
+    [...api, 'healthCheck', 'expect'],
+    [[], [99], [600], ['2xx'], ['299-200'], [200.5], 200],
+  ],
+  [
+    [...api, 'healthCheck', 'interval'],
+    ['1ms', '2h', 5],
+  ],
+  [
+    [...api, 'healthCheck', 'timeout'],
+    ['1ms', '10m', 5],
+  ],
+  [
+    [...api, 'healthCheck', 'unhealthyAfter'],
+    [0, 101, '3'],
+  ],
+  [
+    [...api, 'healthCheck', 'port'],
+    [0, 65_536],
+  ],
+  [
+    [...api, 'healthCheck', 'method'],
+    ['get', 'CONNECT', 'A B'],
+  ],
+  [
+    [...api, 'drain'],
+    ['1s', { deadline: '2h' }, { grace: '1s' }],
+  ],
   [
     [...api, 'hashOn'],
     ['ip', 'header', 'header:', 'header:Host', 'cookie:a b', 'query:', 5],

@@ -76,10 +76,12 @@ describe('what a configuration becomes', () => {
           hashOn: { kind: 'source' },
           boundedLoadFactor: 0,
           stickiness: undefined,
+          healthCheck: undefined,
           outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
           retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
           limits: undefined,
           slowStartMs: 0,
+          drainMs: 300_000,
         },
       ],
     });
@@ -132,10 +134,24 @@ describe('what a configuration becomes', () => {
           hashOn: 'header:X-Tenant',
           boundedLoad: 1.25,
           stickiness: { cookie: 'own', ttl: '1h' },
+          healthCheck: {
+            type: 'http',
+            interval: '1s',
+            timeout: '500ms',
+            healthyAfter: 4,
+            unhealthyAfter: 5,
+            port: 81,
+            path: '/health?full',
+            method: 'HEAD',
+            host: 'db.test',
+            expect: [204, '300-399'],
+            body: 'ready',
+          },
           outlier: { consecutiveFailures: 3, eject: '10s', maxEjectedPercent: 50 },
           retry: { attempts: 1, budgetPercent: 50, bodyUpTo: '1KiB' },
           limits: { connections: 10, requests: 20, pending: 30, pendingTimeout: '2s' },
           slowStart: '30s',
+          drain: { deadline: '5s' },
         },
       },
     });
@@ -215,10 +231,27 @@ describe('what a configuration becomes', () => {
           hashOn: { kind: 'header', name: 'x-tenant' },
           boundedLoadFactor: 1.25,
           stickiness: { cookie: 'own', ttlMs: 3_600_000 },
+          healthCheck: {
+            type: 'http',
+            intervalMs: 1_000,
+            timeoutMs: 500,
+            healthyAfter: 4,
+            unhealthyAfter: 5,
+            port: 81,
+            path: '/health?full',
+            method: 'HEAD',
+            host: 'db.test',
+            expect: [
+              { from: 204, to: 204 },
+              { from: 300, to: 399 },
+            ],
+            body: 'ready',
+          },
           outlier: { consecutiveFailures: 3, ejectMs: 10_000, maxEjectedPercent: 50 },
           retry: { attempts: 1, budgetPercent: 50, bodyMaxBytes: 1_024 },
           limits: { connectionsMaxCount: 10, requestsMaxCount: 20, pendingMaxCount: 30, pendingTimeoutMs: 2_000 },
           slowStartMs: 30_000,
+          drainMs: 5_000,
         },
       ],
     });
@@ -228,6 +261,33 @@ describe('what a configuration becomes', () => {
     const site = { ...clusters.site, outlier: off, retry: off };
     const { clusters: built } = accepted({ ...MINIMAL, clusters: { site } });
     expect(built[0]).toMatchObject({ outlier: undefined, retry: undefined });
+  });
+
+  const TIMING = { intervalMs: 5_000, timeoutMs: 2_000, healthyAfter: 2, unhealthyAfter: 3, port: undefined };
+  test.each([
+    ['off', undefined],
+    [false, undefined],
+    [
+      {},
+      {
+        type: 'http',
+        ...TIMING,
+        method: 'GET',
+        path: '/',
+        host: undefined,
+        expect: [{ from: 200, to: 299 }],
+        body: undefined,
+      },
+    ],
+    [{ type: 'tcp' }, { type: 'tcp', ...TIMING }],
+    [{ type: 'grpc' }, { type: 'grpc', ...TIMING, service: '' }],
+    [
+      { type: 'grpc', service: 'a.B' },
+      { type: 'grpc', ...TIMING, service: 'a.B' },
+    ],
+  ] as const)('healthCheck: %j', (healthCheck, expected) => {
+    const site = { ...clusters.site, healthCheck };
+    expect(accepted({ ...MINIMAL, clusters: { site } }).clusters[0]?.healthCheck).toEqual(expected);
   });
 
   test.each([

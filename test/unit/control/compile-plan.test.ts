@@ -98,6 +98,7 @@ describe('a plan', () => {
       hashOn: { kind: 'source' },
       outlier: { consecutiveFailures: 5, ejectMs: 30_000, maxEjectedPercent: 10 },
       retry: { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 },
+      drainMs: 300_000,
       endpoints: ['10.1.0.1', '10.1.0.2'].map((host, index) => ({
         slot: 2 + index,
         name: 'api.internal:9000',

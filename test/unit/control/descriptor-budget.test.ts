@@ -3,18 +3,20 @@ import { expect, it } from 'vitest';
 import { descriptorsPerShard, openDescriptors, readDescriptorUse } from '../../../src/control/descriptor-budget.ts';
 
 it('shares out what is left after open files, admin, a reserve of 32 and 16 for each thread', () => {
-  expect(descriptorsPerShard({ limit: 1024, open: 40, admin: 32 }, 2)).toBe(Math.floor((1024 - 40 - 32 - 32) / 2) - 16);
+  expect(descriptorsPerShard({ limit: 1024, open: 40, admin: 32, checks: 32 }, 2)).toBe(
+    Math.floor((1024 - 40 - 32 - 32 - 32) / 2) - 16,
+  );
 });
 
 it('never shares out more than there is', () => {
   for (const shardCount of [1, 2, 3, 7, 16]) {
-    const perShard = descriptorsPerShard({ limit: 4096, open: 100, admin: 32 }, shardCount);
+    const perShard = descriptorsPerShard({ limit: 4096, open: 100, admin: 32, checks: 32 }, shardCount);
     expect(100 + 32 + 32 + shardCount * (perShard + 16)).toBeLessThanOrEqual(4096);
   }
 });
 
 it('refuses a limit that is too low, and the number it names would do', () => {
-  const use = { limit: 128, open: 40, admin: 32 };
+  const use = { limit: 128, open: 40, admin: 32, checks: 32 };
   const error = (() => {
     try {
       descriptorsPerShard(use, 4);

@@ -1,0 +1,43 @@
+import { connect, type Socket } from 'node:net';
+import type { HealthCheckConfig } from '../../config/cluster-config.ts';
+import type { ClusterPlan } from '../../contract/plan.ts';
+import type { SocketAddress } from '../../core/address.ts';
+import { invariant } from '../../core/invariant.ts';
+import { grpcProbe } from './grpc-probe.ts';
+import { httpProbe } from './http-probe.ts';
+import type { OpenConnection, Probe } from './probe.ts';
+import { tcpProbe } from './tcp-probe.ts';
+
+export function makeProbe(check: HealthCheckConfig, proxyProtocol: ClusterPlan['proxyProtocol']): Probe {
+  const open: OpenConnection = (address) => openConnection(address, check.port, proxyProtocol);
+  switch (check.type) {
+    case 'tcp':
+      return tcpProbe(open);
+    case 'http':
+      return httpProbe(check, open);
+    case 'grpc':
+      return grpcProbe(check, open);
+    default:
+      invariant(false, `unknown check ${JSON.stringify(check satisfies never)}`);
+  }
+}
+
+/** What an endpoint that wants PROXY headers is told: that nobody is behind this connection (proxy-protocol.txt, section 2). */
+const OWN_HEADER = {
+  off: Buffer.alloc(0),
+  v1: Buffer.from('PROXY UNKNOWN\r\n'),
+  v2: Buffer.from('0d0a0d0a000d0a515549540a' + '20000000', 'hex'),
+} as const;
+
+function openConnection(
+  address: SocketAddress,
+  port: number | undefined,
+  proxyProtocol: ClusterPlan['proxyProtocol'] = 'off',
+): Socket {
+  const socket =
+    address.family === 'unix'
+      ? connect({ path: address.path })
+      : connect({ host: address.host, port: port ?? address.port, noDelay: true });
+  if (proxyProtocol !== 'off') socket.write(OWN_HEADER[proxyProtocol]);
+  return socket;
+}
