@@ -53,6 +53,9 @@ export const ERRORS = {
   version_refused: downstream(505),
   method_refused: downstream(405),
   no_route: downstream(404, false),
+  /** OPTIONS and TRACE that may be forwarded no further: we are who answers. */
+  options_ends_here: downstream(200, false),
+  trace_ends_here: downstream(405, false),
   request_timeout: downstream(408),
   body_too_large: downstream(413),
   target_too_long: downstream(414),

@@ -35,8 +35,8 @@ export class ErrorResponses {
 
 function prepare(constants: Constants, status: number): PreparedResponse {
   const body = `${status} ${STATUS_CODES[status]}\n`;
-  // CONNECT is what is refused; the rest is up to the endpoints (RFC 9110 section 15.5.6 wants the field).
-  const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n' : '';
+  // CONNECT and a TRACE that ends here are what is refused; the rest is up to the endpoints (RFC 9110 sections 9.3.7 and 15.5.6 want the field).
+  const allow = status === 405 || status === 200 ? 'Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n' : '';
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n${allow}`;
   return {
     head: constants.intern(`${head}\r\n`),

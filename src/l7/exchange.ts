@@ -21,6 +21,7 @@ import { PROXY_HEADER_MAX_BYTES, sendProxyHeader } from '../upstream/proxy-heade
 import type { DirectResponse } from './direct-response.ts';
 import { FORWARDED_SCRATCH_BYTES } from './forwarded.ts';
 import { HOST_LINE_MAX_BYTES } from './h1/forward-request.ts';
+import { hopsLeft } from './h1/max-forwards.ts';
 import { Method, TargetForm } from './h1/request-head.ts';
 import { parseRequestHead } from './h1/request-parser.ts';
 import { RequestSender } from './h1/request-sender.ts';
@@ -131,6 +132,10 @@ export class Exchange implements Waiter {
         pathStart = offset;
         pathEnd = offset + length;
       }
+    }
+    if (hopsLeft(engine.slab, head) === 0) {
+      this.fail(head.method === Method.TRACE ? 'trace_ends_here' : 'options_ends_here');
+      return;
     }
     const client = this.listener.forwarding.clientOf(engine.slab, head, connection.client);
     const index = plan.router.match(engine.slab, head, pathStart, pathEnd, client);

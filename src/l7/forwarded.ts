@@ -5,6 +5,7 @@
  * One per listener and plan. Hot path: no allocation, no strings.
  */
 import type { HttpListenerPlan } from '../contract/plan.ts';
+import { asciiBytes } from '../core/bytes.ts';
 import { readIpAddress } from '../core/ip-address.ts';
 import { AddressRanges } from '../downstream/address-ranges.ts';
 import { ADDRESS_TEXT_MAX_BYTES, ClientAddress } from '../downstream/client-address.ts';
@@ -20,14 +21,17 @@ import {
   TRAIT_FORWARDED_FOR,
   TRAIT_HOP_BY_HOP,
   TRAIT_LOOKALIKE,
+  TRAIT_MAX_FORWARDS,
   TRAIT_REQUEST_ID,
   TRAIT_UNDERSCORE,
 } from './h1/header-names.ts';
+import { hopsLeft, MAX_FORWARDS_MAX_DIGITS } from './h1/max-forwards.ts';
 import type { RequestHead } from './h1/request-head.ts';
+import { writeBytes } from './header-edits.ts';
 import { REQUEST_ID_BYTES, RequestIds } from './request-id.ts';
 
-/** Most bytes that `write` takes from the scratch: two addresses and a request id. */
-export const FORWARDED_SCRATCH_BYTES = 2 * ADDRESS_TEXT_MAX_BYTES + REQUEST_ID_BYTES;
+/** Most bytes that `write` takes from the scratch: two addresses, a request id and a count of hops. */
+export const FORWARDED_SCRATCH_BYTES = 2 * ADDRESS_TEXT_MAX_BYTES + REQUEST_ID_BYTES + MAX_FORWARDS_MAX_DIGITS;
 
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
@@ -106,7 +110,8 @@ export class Forwarding {
 
   /** The TRAIT_ bits of the fields that are not forwarded: the connection's own, claims that do not count, and what `write` says anew. */
   droppedTraits(bytes: Uint8Array, head: RequestHead, peer: ClientAddress): number {
-    const always = TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores;
+    const counted = hopsLeft(bytes, head) > 0 ? TRAIT_MAX_FORWARDS : 0;
+    const always = TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores | counted;
     if (!this.#trusted?.has(peer)) return always | TRAIT_CLAIM | (this.#hasRequestId ? TRAIT_REQUEST_ID : 0);
     const isIdKept = !this.#hasRequestId || hasRequestId(bytes, head);
     return (
@@ -133,6 +138,7 @@ export class Forwarding {
     if (this.#hasForwarded) this.#writeForwarded(commands, head, peer, address, addressBytes, isTrusted);
     if (this.#hasRequestId && (!isTrusted || (dropped & TRAIT_REQUEST_ID) !== 0))
       this.#writeRequestId(commands, scratch);
+    if ((dropped & TRAIT_MAX_FORWARDS) !== 0) this.#writeMaxForwards(commands, scratch, head);
     if (this.#via !== undefined) put(commands, head.versionMinor === 1 ? this.#via.modern : this.#via.old);
   }
 
@@ -162,6 +168,13 @@ export class Forwarding {
     put(commands, lines.protoParameter);
   }
 
+  /** One hop less. Rare: makes strings. */
+  #writeMaxForwards(commands: CommandWriter, scratch: Scratch, head: RequestHead): void {
+    put(commands, this.#lines.maxForwards);
+    writeBytes(commands, scratch, asciiBytes(`${hopsLeft(scratch.bytes, head) - 1}`));
+    put(commands, this.#lines.lineEnd);
+  }
+
   #writeRequestId(commands: CommandWriter, scratch: Scratch): void {
     const offset = scratch.take(REQUEST_ID_BYTES);
     this.#ids.write(scratch.bytes, offset);
@@ -188,6 +201,7 @@ function internLines(constants: Constants) {
     quote: constants.intern('"'),
     protoParameter: constants.intern(';proto=http\r\n'),
     requestId: constants.intern('X-Request-Id: '),
+    maxForwards: constants.intern('Max-Forwards: '),
     comma: constants.intern(', '),
     lineEnd: constants.intern('\r\n'),
   };

@@ -352,6 +352,42 @@ describe.each(ENGINES)('messages with the %s engine', (engine) => {
     });
   });
 
+  describe('Max-Forwards (RFC 9110 section 7.6.2)', () => {
+    const seenBy = async (method: string, ...lines: string[]) => {
+      await rig.client().ask(request(method, '/a', lines));
+      return rig.origin.requests[0]?.headers
+        .filter(([name]) => name.toLowerCase() === 'max-forwards')
+        .map(([, value]) => value);
+    };
+
+    it.each([
+      ['OPTIONS', '1', '0'],
+      ['OPTIONS', '010', '9'],
+      ['TRACE', '999999999', '999999998'],
+    ])('%s with %s goes on with one less', async (method, value, next) => {
+      expect(await seenBy(method, `Max-Forwards: ${value}`)).toEqual([next]);
+    });
+
+    it.each([
+      ['GET', '0'],
+      ['POST', '0'],
+      ['OPTIONS', 'x'],
+      ['OPTIONS', '-1'],
+      ['OPTIONS', '9999999999'],
+    ])('%s with %s goes on as it is', async (method, value) => {
+      expect(await seenBy(method, `Max-Forwards: ${value}`)).toEqual([value]);
+    });
+
+    it('is answered here when no hop is left', async () => {
+      const client = rig.client();
+      const options = await client.ask(request('OPTIONS', '*', ['Max-Forwards: 0']));
+      expect([options.status, field(options, 'allow')]).toEqual([200, 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH']);
+      expect((await client.ask(request('TRACE', '/a', ['Max-Forwards: 00']))).status).toBe(405);
+      expect((await client.ask(get('/b'))).text).toBe('GET /b');
+      expect(rig.origin.requests).toHaveLength(1);
+    });
+  });
+
   describe('HTTP/1.0', () => {
     it('closes after the answer', async () => {
       const client = rig.client();

@@ -20,6 +20,8 @@ export const TRAIT_FORWARDED = 64;
 export const TRAIT_REQUEST_ID = 128;
 /** Would be a name of this table if its `_` were `-`. Never forwarded to an endpoint. */
 export const TRAIT_LOOKALIKE = 256;
+/** Counted down (see max-forwards). */
+export const TRAIT_MAX_FORWARDS = 512;
 
 const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
@@ -125,7 +127,7 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
   [Header.VARY, 'vary', CONTROL],
   [Header.LOCATION, 'location', CONTROL],
   [Header.RETRY_AFTER, 'retry-after', CONTROL],
-  [Header.MAX_FORWARDS, 'max-forwards', CONTROL],
+  [Header.MAX_FORWARDS, 'max-forwards', CONTROL | TRAIT_MAX_FORWARDS],
   [Header.IF_MATCH, 'if-match', CONTROL],
   [Header.IF_NONE_MATCH, 'if-none-match', CONTROL],
   [Header.IF_MODIFIED_SINCE, 'if-modified-since', CONTROL],
