@@ -6,7 +6,7 @@
  *
  * Routes can be tested without running anything: see `explain`.
  */
-import type { ConfigInput } from './config/config.ts';
+import type { Config, ConfigInput } from './config/config.ts';
 import { formatProblems } from './config/problem.ts';
 import { validateConfig } from './config/validate-config.ts';
 import { type EventLog, silentLog } from './control/event-log.ts';
@@ -28,6 +28,11 @@ export interface StartOptions {
 export interface Proxy {
   /** In the order of the configuration; `address` is the bound one, with the real port where 0 was asked for. */
   readonly listeners: readonly { readonly name: string; readonly address: string; readonly protocol: 'http' | 'tcp' }[];
+  /**
+   * Puts another configuration in force, without losing a connection. Throws ProxyError, and leaves everything as it is: `config_invalid`,
+   * `bind_failed`, `name_unresolved`, or `draining`.
+   */
+  reload(config: ConfigInput): Promise<void>;
   /** Stops accepting after `drain.grace`, finishes what runs until `drain.deadline`, and ends. Resolves to the number of connections cut. */
   drain(): Promise<number>;
   /** Cuts everything and ends, also in the middle of a drain. */
@@ -40,11 +45,12 @@ export interface Proxy {
  * `engine_unavailable` or `no_descriptors`; then nothing is left open.
  */
 export async function start(config: ConfigInput, options: StartOptions = {}): Promise<Proxy> {
-  const result = validateConfig(config);
-  if (result.config === undefined) throw new ProxyError('config_invalid', formatProblems(result.problems, 'config'));
-  const running = await RunningProxy.start(result.config, { log: options.log ?? silentLog });
+  const running = await RunningProxy.start(valid(config), { log: options.log ?? silentLog });
   return {
-    listeners: running.listeners.map(({ name, address, protocol }) => ({ name, address, protocol })),
+    get listeners() {
+      return running.listeners.map(({ name, address, protocol }) => ({ name, address, protocol }));
+    },
+    reload: async (next) => running.take(valid(next)),
     drain: () => running.drain(),
     close: () => running.close(),
   };
@@ -58,7 +64,11 @@ export async function start(config: ConfigInput, options: StartOptions = {}): Pr
 export async function explain(config: ConfigInput, request: ExplainRequest): Promise<Explanation> {
   // Loaded on demand: it brings parts of the data plane with it, which have no business in the thread of a running proxy.
   const { explainRequest } = await import('./explain/explain.ts');
+  return explainRequest(valid(config), request);
+}
+
+function valid(config: ConfigInput): Config {
   const result = validateConfig(config);
   if (result.config === undefined) throw new ProxyError('config_invalid', formatProblems(result.problems, 'config'));
-  return explainRequest(result.config, request);
+  return result.config;
 }

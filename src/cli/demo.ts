@@ -17,7 +17,7 @@ export async function runDemo(): Promise<ExitCodeValue> {
   const endpoints = await Promise.all(NAMES.map(startDemoEndpoint));
   const result = validateConfig(demoConfig(endpoints.map(({ port }) => port)));
   invariant(result.config !== undefined, 'the configuration of the demo is right');
-  const code = await runProxy(result.config, () => process.stdout.write(WHAT_TO_TRY));
+  const code = await runProxy(result.config, { onReady: () => process.stdout.write(WHAT_TO_TRY) });
   await Promise.all(endpoints.map((endpoint) => endpoint.close()));
   return code;
 }

@@ -6,10 +6,18 @@ import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
 import { ExitCode } from './exit-code.ts';
 import type { ExplainOptions } from './explain.ts';
+import { runEndpointAction, runReload } from './operate.ts';
 import { runRun } from './run.ts';
 import { runStatus } from './status.ts';
 
 const DEFAULT_FILE = 'without FILE: fourseven.yaml (.yml, .json, .ts, .mjs) in the working directory';
+
+const ADMIN_OPTION = 'admin address of that proxy';
+const ENDPOINT_ACTIONS = {
+  drain: 'take an endpoint out: no new work, but what its own clients bring',
+  disable: 'take an endpoint out at once: no new work at all',
+  enable: 'put an endpoint back',
+} as const;
 
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('fourseven')
@@ -21,8 +29,9 @@ function makeProgram(finish: (code: number) => void): Command {
   program
     .command('run')
     .argument('[file]', DEFAULT_FILE)
-    .description('run the proxy in the foreground; SIGTERM or Ctrl-C drains and ends it')
-    .action(async (file?: string) => finish(await runRun(file)));
+    .option('--watch', 'reload the file whenever it changes', false)
+    .description('run the proxy in the foreground; SIGHUP reloads the file, SIGTERM or Ctrl-C drains and ends it')
+    .action(async (file: string | undefined, options: { watch: boolean }) => finish(await runRun(file, options)));
   program
     .command('check')
     .argument('[file]', DEFAULT_FILE)
@@ -55,9 +64,26 @@ function makeProgram(finish: (code: number) => void): Command {
   program
     .command('status')
     .description('show the state of a running proxy')
-    .option('--admin <address>', 'admin address of that proxy', ADMIN_ADDRESS)
+    .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
     .option('--json', 'print the answer of the admin API as it is', false)
     .action(async (options: { admin: string; json: boolean }) => finish(await runStatus(options)));
+  program
+    .command('reload')
+    .description('let a running proxy read its configuration anew')
+    .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
+    .action(async (options: { admin: string }) => finish(await runReload(options)));
+  for (const [action, description] of Object.entries(ENDPOINT_ACTIONS)) {
+    const command = program
+      .command(action)
+      .argument('<endpoint>', 'CLUSTER/ADDRESS, as in api/10.0.0.1:9000')
+      .description(description)
+      .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS);
+    if (action !== 'enable')
+      command.option('--deadline <duration>', "what is left then is cut; without it the cluster's own");
+    command.action(async (endpoint: string, options: { admin: string; deadline?: string }) =>
+      finish(await runEndpointAction(action as keyof typeof ENDPOINT_ACTIONS, endpoint, options)),
+    );
+  }
   return program;
 }
 

@@ -6,7 +6,10 @@ import { ExitCode, type ExitCodeValue } from './exit-code.ts';
 import { runProxy } from './run-proxy.ts';
 
 /** `fourseven run [FILE]`: runs the proxy until a signal ends it. Resolves to the exit code. */
-export async function runRun(file: string | undefined): Promise<ExitCodeValue> {
+export async function runRun(
+  file: string | undefined,
+  options: { readonly watch?: boolean } = {},
+): Promise<ExitCodeValue> {
   const cwd = process.cwd();
   const path = file ?? (await findConfigFile(cwd).then((found) => found && relative(cwd, found)));
   if (path === undefined) {
@@ -15,11 +18,12 @@ export async function runRun(file: string | undefined): Promise<ExitCodeValue> {
     );
     return ExitCode.CONFIG;
   }
-  const result = await loadConfig(resolve(cwd, path));
+  const absolute = resolve(cwd, path);
+  const result = await loadConfig(absolute);
   if (result.config === undefined) {
     process.stderr.write(formatProblems([...result.problems, ...result.warnings], path));
     return ExitCode.CONFIG;
   }
   process.stderr.write(formatProblems(result.warnings, path));
-  return runProxy(result.config);
+  return runProxy(result.config, { load: () => loadConfig(absolute), watch: options.watch ? absolute : undefined });
 }

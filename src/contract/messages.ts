@@ -24,9 +24,17 @@ export interface ListenerSocket {
   readonly address: string;
 }
 
+/** An endpoint of any plan: with its address, so that work of a later owner of the slot is never meant. */
+export interface EndpointRef {
+  readonly slot: number;
+  readonly key: string;
+}
+
 export type ToShard =
   /** Swap to this plan at the next turn's boundary; sockets of listeners that are new in it come along. */
   | { readonly type: 'apply'; readonly plan: Plan; readonly sockets: readonly ListenerSocket[] }
+  /** Cut the exchanges and sessions that are still on these endpoints. */
+  | { readonly type: 'cut-endpoints'; readonly endpoints: readonly EndpointRef[] }
   /** From now on every answer says `Connection: close`; listeners still accept. */
   | { readonly type: 'drain' }
   /** Take what is in the accept queues, close the listeners, end idle connections, finish the rest, then say `drained`. */

@@ -7,12 +7,19 @@ import { type EndpointAddress, formatAddress, type SocketAddress } from '../core
 import { ProxyError } from '../core/errors.ts';
 import { invariant } from '../core/invariant.ts';
 import { LISTENERS_MAX } from '../engine/protocol.ts';
-import { SlotRegistry } from './slot-registry.ts';
+import { type Proposal, SlotRegistry } from './slot-registry.ts';
 
 const WEIGHT_MAX = 1000;
 
 /** Where an endpoint can be reached now; numeric addresses are their own answer. At least one. */
 export type AddressesOf = (address: EndpointAddress) => readonly SocketAddress[];
+
+export interface ProposedPlan {
+  readonly plan: Plan;
+  /** Slots of the listeners that the plan before did not have. */
+  readonly addedListeners: ReadonlySet<number>;
+  readonly commit: () => void;
+}
 
 /** What the compiler asks of the shared board. */
 export interface BoardSlots {
@@ -36,35 +43,61 @@ export class PlanCompiler {
     this.#clusterSlots = new SlotRegistry(CLUSTER_SLOTS_MAX, (slot) => isAtWork(board, slot));
   }
 
-  /** Throws ProxyError `config_invalid` if there are more listeners or endpoints than slots; then the former plan stays as it is. */
+  /** As `propose`, and so it is. */
   compile(config: Config, addressesOf: AddressesOf): Plan {
+    const { plan, commit } = this.propose(config, addressesOf);
+    commit();
+    return plan;
+  }
+
+  /**
+   * The next plan, of which nothing is known to anybody before `commit`; nothing else may be proposed until then. Throws ProxyError
+   * `config_invalid` if there are more listeners or endpoints than slots.
+   */
+  propose(config: Config, addressesOf: AddressesOf): ProposedPlan {
     const clusterIndexes = new Map(config.clusters.map((cluster, index) => [cluster.name, index]));
     const clusterIndex = (name: string) => {
       const index = clusterIndexes.get(name);
       invariant(index !== undefined, `the configuration was checked, but cluster ${name} is missing`);
       return index;
     };
-    const listenerSlots = assign(this.#listenerSlots, config.listeners.map(listenerKey), 'listeners').slots;
-    const clusters = this.#compileClusters(config.clusters, addressesOf);
-    this.#version += 1;
+    const listenerSlots = propose(this.#listenerSlots, config.listeners.map(listenerKey), 'listeners');
+    const { clusters, commit } = this.#compileClusters(config.clusters, addressesOf);
+    const version = this.#version + 1;
     return {
-      version: this.#version,
-      listeners: config.listeners.map((listener) =>
-        compileListener(listener, listenerSlots.get(listenerKey(listener))!, clusterIndex),
-      ),
-      clusters,
+      plan: {
+        version,
+        listeners: config.listeners.map((listener) =>
+          compileListener(listener, listenerSlots.slots.get(listenerKey(listener))!, clusterIndex),
+        ),
+        clusters,
+      },
+      addedListeners: new Set(listenerSlots.added),
+      commit: () => {
+        this.#version = version;
+        listenerSlots.commit();
+        commit();
+      },
     };
   }
 
-  #compileClusters(clusters: readonly ClusterConfig[], addressesOf: AddressesOf): readonly ClusterPlan[] {
+  #compileClusters(
+    clusters: readonly ClusterConfig[],
+    addressesOf: AddressesOf,
+  ): { readonly clusters: readonly ClusterPlan[]; readonly commit: () => void } {
     const unnumbered = clusters.map((cluster) => ({ cluster, endpoints: resolveEndpoints(cluster, addressesOf) }));
     const keys = unnumbered.flatMap(({ cluster, endpoints }) => endpoints.map(({ key }) => slotKey(cluster.name, key)));
-    const { slots, added } = assign(this.#endpointSlots, keys, 'endpoints');
-    for (const slot of added) this.#board.clearEndpoint(slot);
+    const endpointSlots = propose(this.#endpointSlots, keys, 'endpoints');
+    const { slots } = endpointSlots;
     const names = clusters.map(({ name }) => name);
-    const clusterSlots = assign(this.#clusterSlots, names, 'clusters');
-    for (const slot of clusterSlots.added) this.#board.clearCluster(slot);
-    return unnumbered.map(({ cluster, endpoints }) => ({
+    const clusterSlots = propose(this.#clusterSlots, names, 'clusters');
+    const commit = () => {
+      endpointSlots.commit();
+      clusterSlots.commit();
+      for (const slot of endpointSlots.added) this.#board.clearEndpoint(slot);
+      for (const slot of clusterSlots.added) this.#board.clearCluster(slot);
+    };
+    const plans = unnumbered.map(({ cluster, endpoints }) => ({
       slot: clusterSlots.slots.get(cluster.name)!,
       name: cluster.name,
       policy: cluster.policy,
@@ -82,6 +115,7 @@ export class PlanCompiler {
       slowStartMs: cluster.slowStartMs === 0 ? undefined : cluster.slowStartMs,
       drainMs: cluster.drainMs,
     }));
+    return { clusters: plans, commit };
   }
 }
 
@@ -89,11 +123,11 @@ function isAtWork(board: BoardSlots, slot: number): boolean {
   return Object.values(ClusterCount).some((count) => board.clusterCount(slot, count) !== 0);
 }
 
-function assign(registry: SlotRegistry, keys: readonly string[], what: string) {
-  const assigned = registry.assign(keys);
-  if (assigned === undefined)
+function propose(registry: SlotRegistry, keys: readonly string[], what: string): Proposal {
+  const proposal = registry.propose(keys);
+  if (proposal === undefined)
     throw new ProxyError('config_invalid', `${keys.length} ${what} are more than there is room for`);
-  return assigned;
+  return proposal;
 }
 
 /** Names have no space in them, so that two names and an address never run into each other. */
@@ -101,8 +135,10 @@ function slotKey(clusterName: string, endpointKey: string): string {
   return `${clusterName} ${endpointKey}`;
 }
 
-function listenerKey(listener: ListenerConfig): string {
-  return `${listener.name} ${formatAddress(listener.address)}`;
+/** A listener is its address, so that one that is renamed keeps its sockets; but each that asks for any free port has one of its own. */
+function listenerKey({ name, address }: ListenerConfig): string {
+  const isAnyPort = address.family !== 'unix' && address.port === 0;
+  return isAnyPort ? `${name} ${formatAddress(address)}` : formatAddress(address);
 }
 
 /** `clusterIndex`: of the cluster with that name, in the plan. */

@@ -25,40 +25,57 @@ export class ListeningSockets {
   readonly #addon: SocketMaker | undefined;
   readonly #shards: ListenerSocket[][];
   readonly #addresses = new Map<number, string>();
-  /** Paths that we made, with the inode that proves it. */
-  readonly #unixPaths = new Map<string, bigint>();
+  /** Paths that we made, by slot, with the inode that proves it. */
+  readonly #unixPaths = new Map<number, { readonly path: string; readonly inode: bigint }>();
 
   private constructor(shardCount: number, addon: SocketMaker | undefined) {
     this.#addon = addon;
     this.#shards = Array.from({ length: shardCount }, () => []);
   }
 
-  /**
-   * Binds every listener for every shard. Throws ProxyError `bind_failed` that names each listener and address that cannot be had; then
-   * nothing stays open. Without the addon only the addresses are tried: the engine of the shard binds.
-   */
+  /** As `add`, from nothing. */
   static async open(
     listeners: readonly ListenerToBind[],
     shardCount: number,
     addon: SocketMaker | undefined,
   ): Promise<ListeningSockets> {
     const sockets = new ListeningSockets(shardCount, addon);
+    await sockets.add(listeners);
+    return sockets;
+  }
+
+  /**
+   * Binds the listeners for every shard. Throws ProxyError `bind_failed` that names each listener and address that cannot be had; then
+   * none of them is bound. Without the addon only the addresses are tried: the engine of the shard binds.
+   */
+  async add(listeners: readonly ListenerToBind[]): Promise<void> {
     const failures: string[] = [];
     // All are tried before any is bound: `0.0.0.0:80` and `[::]:80` may stand side by side only with SO_REUSEPORT.
     const addresses = new Map<ListenerToBind, SocketAddress>();
     for (const listener of listeners) {
-      const tried = await tryAddress(listener, addon !== undefined);
+      const tried = await this.#tryAddress(listener);
       if (tried instanceof ProxyError) failures.push(tried.message);
       else addresses.set(listener, tried);
     }
     if (failures.length > 0) throw new ProxyError('bind_failed', failures.join('\n'));
     try {
-      for (const [listener, address] of addresses) sockets.#bind(listener, address);
+      for (const [listener, address] of addresses) this.#bind(listener, address);
     } catch (error) {
-      sockets.close();
+      this.remove(listeners.map(({ slot }) => slot));
       throw error;
     }
-    return sockets;
+  }
+
+  /** Lets go of listeners, in every shard; where a shard still holds one, it decides when that stops to listen. Removes paths of unix sockets. */
+  remove(slots: readonly number[]): void {
+    for (const [shard, sockets] of this.#shards.entries()) {
+      this.#closeAll(sockets.filter(({ slot }) => slots.includes(slot)));
+      this.#shards[shard] = sockets.filter(({ slot }) => !slots.includes(slot));
+    }
+    for (const slot of slots) {
+      this.#addresses.delete(slot);
+      this.#removeUnixPath(slot);
+    }
   }
 
   /** The bound address of a listener, port 0 replaced by the real one. */
@@ -75,7 +92,7 @@ export class ListeningSockets {
 
   /** Lets go of a shard's sockets. What the shard itself still holds decides when they stop to listen. */
   closeShard(index: number): void {
-    for (const { fd } of this.#shards[index]!) if (fd !== NO_DESCRIPTOR) this.#addon!.closeDescriptor(fd);
+    this.#closeAll(this.#shards[index]!);
     this.#shards[index] = [];
   }
 
@@ -87,8 +104,39 @@ export class ListeningSockets {
 
   /** So that new clients are refused at once, and the next process finds the path free. Only if the path is still the socket we made. */
   removeUnixPaths(): void {
-    for (const [path, inode] of this.#unixPaths) if (inodeOf(path) === inode) unlinkSync(path);
-    this.#unixPaths.clear();
+    for (const slot of [...this.#unixPaths.keys()]) this.#removeUnixPath(slot);
+  }
+
+  #removeUnixPath(slot: number): void {
+    const made = this.#unixPaths.get(slot);
+    if (made !== undefined && inodeOf(made.path) === made.inode) unlinkSync(made.path);
+    this.#unixPaths.delete(slot);
+  }
+
+  #closeAll(sockets: readonly ListenerSocket[]): void {
+    for (const { fd } of sockets) if (fd !== NO_DESCRIPTOR) this.#addon!.closeDescriptor(fd);
+  }
+
+  /** Where a listener will be bound, or why it cannot be. The kernel's choice for port 0 is made here where no addon can make it later. */
+  async #tryAddress(listener: ListenerToBind): Promise<SocketAddress | ProxyError> {
+    const hasAddon = this.#addon !== undefined;
+    const address = parseAddress(listener.address);
+    invariant(typeof address !== 'string' && address.family !== 'name', 'the address of a listener was checked');
+    const fail = (code: string) => bindError(`listener ${listener.name}`, listener.address, code);
+    if (address.family === 'unix') {
+      // The addon itself replaces a dead socket, and refuses to replace a living one.
+      const code = hasAddon ? undefined : await freeUnixPath(address.path);
+      return code === undefined ? address : fail(code);
+    }
+    if (hasAddon && (address.port === 0 || this.#holdsPort(address.port))) return address;
+    const tried = await probePort(address);
+    if ('code' in tried) return fail(tried.code);
+    return { ...address, port: tried.port };
+  }
+
+  /** A reload may move a listener from `0.0.0.0:80` to `10.0.0.1:80`: the old one is still there, and with SO_REUSEPORT both can be. */
+  #holdsPort(port: number): boolean {
+    return [...this.#addresses.values()].some((text) => text.endsWith(`:${port}`));
   }
 
   #bind(listener: ListenerToBind, address: SocketAddress): void {
@@ -114,7 +162,7 @@ export class ListeningSockets {
   #bindUnix(listener: ListenerToBind, path: string, addon: SocketMaker): void {
     const fd = succeed(addon.listenSocket(path, -1, BACKLOG), listener);
     const inode = inodeOf(path);
-    if (inode !== undefined) this.#unixPaths.set(path, inode);
+    if (inode !== undefined) this.#unixPaths.set(listener.slot, { path, inode });
     try {
       this.#put(listener.slot, listener.address, () => succeed(addon.duplicateDescriptor(fd), listener));
     } finally {
@@ -126,22 +174,6 @@ export class ListeningSockets {
     this.#addresses.set(slot, address);
     for (const [shard, sockets] of this.#shards.entries()) sockets.push({ slot, fd: openFor(shard), address });
   }
-}
-
-/** Where a listener will be bound, or why it cannot be. The kernel's choice for port 0 is made here where no addon can make it later. */
-async function tryAddress(listener: ListenerToBind, hasAddon: boolean): Promise<SocketAddress | ProxyError> {
-  const address = parseAddress(listener.address);
-  invariant(typeof address !== 'string' && address.family !== 'name', 'the address of a listener was checked');
-  const fail = (code: string) => bindError(`listener ${listener.name}`, listener.address, code);
-  if (address.family === 'unix') {
-    // The addon itself replaces a dead socket, and refuses to replace a living one.
-    const code = hasAddon ? undefined : await freeUnixPath(address.path);
-    return code === undefined ? address : fail(code);
-  }
-  if (hasAddon && address.port === 0) return address;
-  const tried = await probePort(address);
-  if ('code' in tried) return fail(tried.code);
-  return { ...address, port: tried.port };
 }
 
 function succeed(result: number, listener: ListenerToBind): number {

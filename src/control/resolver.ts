@@ -48,6 +48,7 @@ export class Resolver {
   readonly #underway = new Map<string, Promise<Addresses>>();
   readonly #failing = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #isStarted = false;
   #isStopped = false;
 
   constructor(options: ResolverOptions) {
@@ -76,6 +77,18 @@ export class Resolver {
     throw new ProxyError('name_unresolved', `${failures.sort().join('; ')}; ${remedy}`);
   }
 
+  /** As `resolveAll`, for names that are not known yet; the others keep what they have. */
+  async resolveNew(uses: readonly NameUse[]): Promise<void> {
+    await this.resolveAll(uses.filter(({ host }) => !this.#known.has(host)));
+  }
+
+  /** Forgets all other names. */
+  keepOnly(uses: readonly NameUse[]): void {
+    const kept = new Set(uses.map(({ host }) => host));
+    for (const host of this.#known.keys()) if (!kept.has(host)) this.#known.delete(host);
+    for (const host of this.#failing) if (!kept.has(host)) this.#failing.delete(host);
+  }
+
   /** The last known addresses. The name must have been given to `resolveAll`. */
   addressesOf(address: EndpointAddress): readonly SocketAddress[] {
     if (address.family !== 'name') return [address];
@@ -92,12 +105,14 @@ export class Resolver {
     return hasChanged;
   }
 
-  /** Refreshes in the background until `stop`; `onChange` is called after a refresh that changed something. */
+  /** Refreshes in the background until `stop`; `onChange` is called after a refresh that changed something. Called again, it does no harm. */
   start(onChange: () => void): void {
-    if (this.#known.size === 0 || this.#isStopped) return;
+    if (this.#isStarted || this.#known.size === 0 || this.#isStopped) return;
+    this.#isStarted = true;
     const delayMs = this.#refreshIntervalMs * (1 + REFRESH_JITTER * (2 * this.#random() - 1));
     this.#timer = setTimeout(async () => {
       const hasChanged = await this.refresh();
+      this.#isStarted = false;
       if (this.#isStopped) return;
       if (hasChanged) onChange();
       this.start(onChange);
@@ -114,7 +129,9 @@ export class Resolver {
     try {
       const addresses = await this.#resolve(host);
       if (this.#failing.delete(host)) this.#log.info(`the host name ${host} resolves again`);
-      if (textOf(addresses) === textOf(this.#known.get(host) ?? [])) return false;
+      const known = this.#known.get(host);
+      // Forgotten meanwhile, or nothing new.
+      if (known === undefined || textOf(addresses) === textOf(known)) return false;
       this.#known.set(host, addresses);
       this.#log.info(`the host name ${host} now resolves to ${textOf(addresses)}`);
       return true;

@@ -3,19 +3,26 @@
  * the log.
  */
 import { availableParallelism } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
+import type { ConfigResult } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
 import { makeMetrics } from './admin/metrics.ts';
-import { makeStatus, type Status } from './admin/status.ts';
+import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
 import { chooseEngine, type EngineChoice } from './choose-engine.ts';
 import { PlanCompiler } from './compile-plan.ts';
 import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
 import { drainShards } from './drain.ts';
+import { EndpointDrains } from './endpoint-drains.ts';
+import { type EndpointAction, EndpointOperator } from './endpoint-operator.ts';
 import type { EventLog } from './event-log.ts';
 import { HealthMonitor } from './health/health-monitor.ts';
 import { ListeningSockets } from './listening-sockets.ts';
+import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
 import { Supervisor } from './supervisor.ts';
@@ -24,6 +31,10 @@ export interface ProxyOptions {
   readonly log: EventLog;
   /** Offers the admin calls that crash and hang shards. */
   readonly testCalls?: boolean;
+  /** Reads the configuration anew. Left out: only `take` brings a new one. */
+  readonly load?: () => Promise<ConfigResult>;
+  /** Answers `GET /api/explain`. Left out: there is none. */
+  readonly explain?: (config: Config, question: AdminQuestion) => ReturnType<NonNullable<AdminSource['explain']>>;
   /** How host names of endpoints are resolved, and how often; for tests. */
   readonly names?: Pick<ResolverOptions, 'lookup' | 'refreshIntervalMs'>;
 }
@@ -38,7 +49,7 @@ export interface ListenerInfo {
 }
 
 export class RunningProxy {
-  readonly #config: Config;
+  #config: Config;
   readonly #log: EventLog;
   readonly #engine: EngineChoice;
   readonly #board: Board;
@@ -48,6 +59,11 @@ export class RunningProxy {
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
   readonly #health: HealthMonitor;
+  readonly #drains: EndpointDrains;
+  readonly #operator: EndpointOperator;
+  readonly #reloader: Reloader;
+  /** Plans are made one after the other. */
+  #planning: Promise<void> = Promise.resolve();
   #admin: AdminServer | undefined;
   #phase: 'starting' | 'ready' | 'draining' = 'starting';
   #ending: Promise<number> | undefined;
@@ -86,6 +102,9 @@ export class RunningProxy {
       pool: new PiscinaShardPool(shardCount, options.log),
       log: options.log,
     });
+    this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
+    this.#operator = new EndpointOperator(board, this.#drains, options.log);
+    this.#reloader = new Reloader({ load: options.load, apply: (next) => this.#put(next), log: options.log });
   }
 
   /**
@@ -143,11 +162,22 @@ export class RunningProxy {
     return makeStatus({
       plan: this.#supervisor.plan,
       board: this.#board,
+      ...this.#reloader.outcome,
       draining: this.#phase === 'draining',
       shards: this.#supervisor.shards(),
       snapshots,
       addressOf: (slot) => this.#sockets.addressOf(slot),
     });
+  }
+
+  /** Reads the configuration anew, and puts it in force unless something is wrong with it. */
+  reload(): Promise<ReloadOutcome> {
+    return this.#reloader.reload();
+  }
+
+  /** Puts this configuration in force. Throws a ProxyError that says why not; then everything is as before. */
+  take(config: Config): Promise<void> {
+    return this.#reloader.take(config);
   }
 
   /**
@@ -164,6 +194,7 @@ export class RunningProxy {
     this.#phase = 'draining';
     this.#resolver.stop();
     this.#health.stop();
+    this.#drains.stop();
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
@@ -172,11 +203,16 @@ export class RunningProxy {
 
   async #start(options: ProxyOptions): Promise<void> {
     const { admin } = this.#config;
+    const { explain } = options;
     if (admin !== 'off') {
       const source = {
         phase: () => this.#phase,
         status: () => this.status(),
         metrics: () => this.#metrics(),
+        reload: this.#reloader.hasSource ? () => this.reload() : undefined,
+        endpoint: (action: EndpointAction, cluster: string, address: string, deadlineMs: number | undefined) =>
+          this.#actOn(action, cluster, address, deadlineMs),
+        explain: explain && ((question: AdminQuestion) => explain(this.#config, question)),
         testCall: options.testCalls
           ? (shard: number, call: 'crash' | 'hang') => this.#supervisor.testCall(shard, call)
           : undefined,
@@ -186,8 +222,8 @@ export class RunningProxy {
     // While the shards start: the sooner it is known who is well, the better.
     this.#health.apply(this.#supervisor.plan);
     await this.#supervisor.start();
-    this.#phase = 'ready';
-    this.#resolver.start(() => this.#onNamesChanged());
+    if (this.#ending === undefined) this.#phase = 'ready';
+    this.#resolver.start(() => void this.#onNamesChanged());
   }
 
   async #drain(): Promise<number> {
@@ -195,6 +231,7 @@ export class RunningProxy {
     this.#resolver.stop();
     const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
     this.#health.stop();
+    this.#drains.stop();
     await this.#admin?.close();
     return cut;
   }
@@ -211,15 +248,62 @@ export class RunningProxy {
     });
   }
 
-  #onNamesChanged(): void {
+  /** Puts a configuration in force, or throws a ProxyError and leaves everything as it is. */
+  async #put(config: Config): Promise<void> {
+    refuseFixed(this.#config, config);
     try {
-      const plan = this.#compiler.compile(this.#config, (address) => this.#resolver.addressesOf(address));
-      this.#supervisor.apply(plan);
-      this.#health.apply(plan);
+      await this.#resolver.resolveNew(namesOf(config));
+      await this.#replan(config);
+    } finally {
+      this.#resolver.keepOnly(namesOf(this.#config));
+    }
+    if (this.#phase === 'ready') this.#resolver.start(() => void this.#onNamesChanged());
+  }
+
+  async #onNamesChanged(): Promise<void> {
+    try {
+      await this.#replan(undefined);
     } catch (error) {
       this.#log.error(`the new addresses are not used: ${error instanceof Error ? error.message : error}`);
     }
   }
+
+  /** `config`: undefined for the one that is in force, whose names have changed their addresses. */
+  #replan(config: Config | undefined): Promise<void> {
+    const replanned = this.#planning.then(() => this.#makePlan(config ?? this.#config));
+    this.#planning = replanned.catch(() => {});
+    return replanned;
+  }
+
+  /** New listeners are bound before anything changes; old ones are let go when every shard has taken what waited for them. */
+  async #makePlan(config: Config): Promise<void> {
+    if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
+    const before = this.#supervisor.plan;
+    const { plan, addedListeners, commit } = this.#compiler.propose(config, (it) => this.#resolver.addressesOf(it));
+    await this.#sockets.add(plan.listeners.filter(({ slot }) => addedListeners.has(slot)));
+    // What follows cannot fail.
+    commit();
+    this.#config = config;
+    const kept = new Set(plan.listeners.map(({ slot }) => slot));
+    // The shards' own are the last ones then: when they close them, nobody is left waiting in a queue that nobody reads.
+    this.#sockets.remove(before.listeners.filter(({ slot }) => !kept.has(slot)).map(({ slot }) => slot));
+    await this.#supervisor.apply(plan, addedListeners);
+    this.#health.apply(plan);
+    this.#operator.planChanged(before, plan);
+  }
+
+  #actOn(action: EndpointAction, cluster: string, address: string, deadlineMs: number | undefined) {
+    const meant = this.#operator.act(this.#supervisor.plan, action, cluster, address, deadlineMs);
+    return meant.map((endpoint) => endpointStatus(endpoint, this.#board));
+  }
+}
+
+/** What threads, their engine and the admin server are made of is settled at the start. Throws ProxyError `config_invalid`. */
+function refuseFixed(before: Config, after: Config): void {
+  const changed = (['shards', 'engine', 'admin'] as const).filter((key) => !isDeepStrictEqual(before[key], after[key]));
+  if (changed.length === 0) return;
+  const problems = changed.map((key) => `${key}: it cannot change while the proxy runs; start it anew, or put it back`);
+  throw new ProxyError('config_invalid', problems.join('\n'));
 }
 
 /** Without the addon no two sockets can share a port (Node 20 knows no reusePort), so that one shard is all there can be. */

@@ -8,7 +8,8 @@
  * How far the proxy is on its way out (`#phase`) is kept apart from that, so that a shard which is being replaced catches up when it is back.
  */
 import type { Board } from '../contract/board.ts';
-import type { FromShard, ShardSnapshot, ShardStart, ToShard } from '../contract/messages.ts';
+import type { FromShard, ListenerSocket, ShardSnapshot, ShardStart, ToShard } from '../contract/messages.ts';
+import type { Plan } from '../contract/plan.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import { bindError, errnoName } from './bind-error.ts';
@@ -55,6 +56,9 @@ export class ShardKeeper {
   #terminatedFor: Error | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #startedMs = 0;
+  /** Of the plan that the present run began with. */
+  #startVersion = 0;
+  #awaited: { readonly version: number; readonly resolve: () => void }[] = [];
   #lastBeats = 0;
   #looksWithoutBeat = 0;
   #hasBeenReady = false;
@@ -92,11 +96,26 @@ export class ShardKeeper {
     this.#state = 'starting';
     this.#startedMs = this.#clock.nowMs();
     this.#looksWithoutBeat = 0;
-    const run = pool.run(startMessage(), (message) => {
+    const start = startMessage();
+    this.#startVersion = start.plan.version;
+    const run = pool.run(start, (message) => {
       if (run === this.#run) this.#onMessage(message);
     });
     this.#run = run;
     run.ended.then((error) => this.#onRunEnded(error));
+  }
+
+  /** Hands over a plan, with the sockets that are new in it. Resolves when the shard works by it; if it is gone, its successor will. */
+  apply(plan: Plan, sockets: readonly ListenerSocket[]): Promise<void> {
+    if (this.#run === undefined) return Promise.resolve();
+    this.post({ type: 'apply', plan, sockets });
+    return new Promise((resolve) => this.#awaited.push({ version: plan.version, resolve }));
+  }
+
+  #worksBy(version: number): void {
+    const done = this.#awaited.filter((awaited) => awaited.version <= version);
+    this.#awaited = this.#awaited.filter((awaited) => awaited.version > version);
+    for (const { resolve } of done) resolve();
   }
 
   /** To the present run, also while it starts: it reads when it can. Dropped if there is none. */
@@ -187,6 +206,7 @@ export class ShardKeeper {
     const { log } = this.#options;
     if (message.type === 'ready') this.#onReady();
     else if (message.type === 'failed') this.#onFailed(message.listener, message.errno);
+    else if (message.type === 'applied') this.#worksBy(message.version);
     else if (message.type === 'drained') this.#drained.resolve();
     else if (message.type === 'closed') this.#cut = message.cut;
     else if (message.type === 'snapshot') this.#settleSnapshot(message.request, message.snapshot);
@@ -203,6 +223,7 @@ export class ShardKeeper {
       );
     }
     this.#hasBeenReady = true;
+    this.#worksBy(this.#startVersion);
     this.#firstReady.resolve();
     this.#catchUp();
   }
@@ -224,6 +245,7 @@ export class ShardKeeper {
     const wasToldToStop = this.#phase === 'closing' || (this.#phase === 'stopping' && this.#state === 'running');
     this.#run = undefined;
     for (const request of [...this.#snapshots.keys()]) this.#settleSnapshot(request, undefined);
+    this.#worksBy(Number.POSITIVE_INFINITY);
     board.forgetShard(this.index);
     onRunEnded();
     if (wasToldToStop) {

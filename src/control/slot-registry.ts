@@ -1,3 +1,10 @@
+export interface Proposal {
+  readonly slots: ReadonlyMap<string, number>;
+  /** Slots that have a new owner. */
+  readonly added: readonly number[];
+  readonly commit: () => void;
+}
+
 /**
  * Numbers things (listeners, endpoints) so that whatever stays in the configuration keeps its number from plan to plan. Live state on the
  * shared board hangs from these numbers.
@@ -19,11 +26,18 @@ export class SlotRegistry {
     this.#isBusy = isBusy;
   }
 
+  /** As `propose`, and so it is. */
+  assign(keys: readonly string[]): Proposal | undefined {
+    const proposal = this.propose(keys);
+    proposal?.commit();
+    return proposal;
+  }
+
   /**
-   * Gives every key (each once) its slot, frees the slots of keys that are gone, and returns the slots that have a new owner.
-   * Returns undefined, and changes nothing, if there are more keys than slots.
+   * Gives every key (each once) its slot, frees the slots of keys that are gone, and tells which slots have a new owner. Nothing changes before
+   * `commit`, and nothing else may be proposed until then. Returns undefined if there are more keys than slots.
    */
-  assign(keys: readonly string[]): { slots: ReadonlyMap<string, number>; added: readonly number[] } | undefined {
+  propose(keys: readonly string[]): Proposal | undefined {
     const wanted = new Set(keys);
     const left = [...this.#slots].filter(([key]) => !wanted.has(key)).map(([, slot]) => slot);
     const freed = [...this.#freed, ...left];
@@ -39,10 +53,12 @@ export class SlotRegistry {
       }
       slots.set(key, slot);
     }
-    this.#slots = slots;
-    this.#freed = freed;
-    this.#nextUnused = nextUnused;
-    return { slots, added };
+    const commit = () => {
+      this.#slots = slots;
+      this.#freed = freed;
+      this.#nextUnused = nextUnused;
+    };
+    return { slots, added, commit };
   }
 }
 

@@ -1,6 +1,6 @@
 /** Runs the shards: starts them, replaces those that crash or hang, hands them plans, sums up what they count, and ends them. */
 import type { Board } from '../contract/board.ts';
-import type { ShardSnapshot } from '../contract/messages.ts';
+import type { EndpointRef, ShardSnapshot } from '../contract/messages.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { CounterTotals, type Sample } from '../observe/counter-totals.ts';
@@ -12,6 +12,8 @@ import { samplesOf } from './snapshot-samples.ts';
 
 /** A crash loses what a shard has counted since its last snapshot: at most this much time. */
 const SNAPSHOT_INTERVAL_MS = 5_000;
+/** Longer than a hang goes unnoticed. */
+const APPLY_TIMEOUT_MS = 10_000;
 
 export interface SupervisorOptions {
   readonly shardCount: number;
@@ -68,10 +70,29 @@ export class Supervisor {
     }
   }
 
-  /** Hands a plan to every shard. Listeners must be those of the former plan. */
-  apply(plan: Plan): void {
+  /**
+   * Hands a plan to every shard; the sockets of the listeners in `added` are new, and open. Resolves when every shard works by it, or has not said so
+   * for APPLY_TIMEOUT_MS: what hangs is replaced, and its successor begins with the plan.
+   */
+  async apply(plan: Plan, added: ReadonlySet<number> = new Set()): Promise<void> {
     this.#plan = plan;
-    for (const keeper of this.#keepers) keeper.post({ type: 'apply', plan, sockets: [] });
+    const { sockets, log } = this.#options;
+    const applied = this.#keepers.map((keeper) => {
+      const own = sockets.forShard(keeper.index).filter(({ slot }) => added.has(slot));
+      return keeper.apply(plan, own);
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, APPLY_TIMEOUT_MS, true);
+    });
+    const isLate = await Promise.race([Promise.all(applied).then(() => false), late]);
+    clearTimeout(timer);
+    if (isLate) log.warn(`a shard has not taken the new plan within ${APPLY_TIMEOUT_MS / 1000} s`);
+  }
+
+  /** Cuts what is still at work on these endpoints, in every shard. */
+  cutEndpoints(endpoints: readonly EndpointRef[]): void {
+    for (const keeper of this.#keepers) keeper.post({ type: 'cut-endpoints', endpoints });
   }
 
   /** What every running shard has counted since it began. A shard that does not answer within a second is left out. */

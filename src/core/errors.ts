@@ -80,6 +80,8 @@ export const ERRORS = {
   no_descriptors: internal(503),
   /** A limit of the cluster, and nobody made room in time. */
   no_room: internal(503),
+  /** By the operator or a reload, and its time is over. */
+  endpoint_taken_out: internal(503),
   draining: internal(503, true),
   config_invalid: internal(0),
   bind_failed: internal(0),

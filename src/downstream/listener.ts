@@ -1,4 +1,4 @@
-import type { ListenerSocket } from '../contract/messages.ts';
+import type { EndpointRef, ListenerSocket } from '../contract/messages.ts';
 import type { ListenerPlan } from '../contract/plan.ts';
 import { parseAddress } from '../core/address.ts';
 import { invariant } from '../core/invariant.ts';
@@ -17,7 +17,6 @@ import { ProxyGate } from './proxy-gate.ts';
  */
 export class Listener {
   readonly slot: number;
-  readonly name: string;
   readonly #dispatcher: Dispatcher;
   readonly #countersAt: number;
   readonly #count: ConnectionCount;
@@ -30,7 +29,6 @@ export class Listener {
   /** `count`: the connections of this listener over all shards. */
   constructor(plan: ListenerPlan, protocol: ProtocolListener, dispatcher: Dispatcher, count: ConnectionCount) {
     this.slot = plan.slot;
-    this.name = plan.name;
     this.#dispatcher = dispatcher;
     this.#countersAt = COUNTERS_LISTENER_OFFSET + COUNTERS_PER_LISTENER * plan.slot;
     this.#count = count;
@@ -52,6 +50,10 @@ export class Listener {
 
   get plan(): ListenerPlan {
     return this.#plan;
+  }
+
+  get name(): string {
+    return this.#plan.name;
   }
 
   /** The same protocol with a new plan. */
@@ -111,6 +113,11 @@ export class Listener {
   /** Exchanges or sessions in flight, and connections that are still before the door. */
   get activeCount(): number {
     return this.#protocol.activeCount + (this.#gate?.waitingCount ?? 0) + (this.#admission?.parkedCount ?? 0);
+  }
+
+  /** See ProtocolListener. */
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number {
+    return this.#protocol.cutWorkOn(isMeant);
   }
 
   /** Cuts everything that is left. Returns how many exchanges or sessions that were. The caller flushes. */

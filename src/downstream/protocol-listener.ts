@@ -1,3 +1,4 @@
+import type { EndpointRef } from '../contract/messages.ts';
 import type { ListenerPlan } from '../contract/plan.ts';
 import type { AcceptHandler } from '../engine/connection-handler.ts';
 import type { ClientAddress } from './client-address.ts';
@@ -30,6 +31,8 @@ export interface ProtocolListener extends Entrance {
    * the queue, after their work. Writes commands: the caller flushes.
    */
   closeIdle(): void;
+  /** Cuts the exchanges or sessions on endpoints that are meant. Returns how many that were. The caller flushes. */
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number;
   /** Cuts everything that is left, and counts it as such. Returns how many exchanges or sessions that were. The caller flushes. */
   cutAll(): number;
 }

@@ -111,7 +111,12 @@ export class Session implements ConnectionHandler, Waiter {
     this.#abandon('no_room');
   }
 
-  /** The drain deadline has passed. */
+  /** Where it is, or is being connected to. */
+  get endpoint(): Endpoint | undefined {
+    return this.#attempts.endpoint;
+  }
+
+  /** A drain deadline has passed. */
   cut(): void {
     this.#abandon('cut');
   }

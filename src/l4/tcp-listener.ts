@@ -1,3 +1,4 @@
+import type { EndpointRef } from '../contract/messages.ts';
 import type { ListenerPlan, TcpListenerPlan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import { ClientAddress } from '../downstream/client-address.ts';
@@ -54,6 +55,12 @@ export class TcpListener implements ProtocolListener, SessionOwner {
 
   closeIdle(): void {
     // A session is in flight from accept to close, however quiet it is.
+  }
+
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number {
+    const meant = [...this.#sessions].filter(({ endpoint }) => endpoint !== undefined && isMeant(endpoint));
+    for (const session of meant) session.cut();
+    return meant.length;
   }
 
   cutAll(): number {

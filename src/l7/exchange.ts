@@ -85,6 +85,11 @@ export class Exchange implements Waiter {
     return this.#clientMinor;
   }
 
+  /** Where it is at work. */
+  get endpoint(): Endpoint | undefined {
+    return this.#attempts.endpoint;
+  }
+
   get target(): RouteTarget {
     return this.#target!;
   }

@@ -7,6 +7,8 @@
  *
  * Hot path: no allocation per request, no strings, no throw.
  */
+
+import type { EndpointRef } from '../contract/messages.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { ERRORS } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
@@ -167,6 +169,14 @@ export class HttpConnection implements ConnectionHandler {
       const ms = Math.min(FIRST_REQUEST_MS, this.listener.plan.listener.timeouts.headMs);
       this.listener.dispatcher.commands.deadline(this.id, ms);
     }
+  }
+
+  /** Ends the exchange if it is on such an endpoint. Returns whether it was. */
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): boolean {
+    const endpoint = this.#exchange?.endpoint;
+    if (endpoint === undefined || !isMeant(endpoint)) return false;
+    this.#exchange!.fail('endpoint_taken_out');
+    return true;
   }
 
   /** Ends everything now. Returns whether an exchange was cut. */

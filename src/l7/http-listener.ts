@@ -1,3 +1,4 @@
+import type { EndpointRef } from '../contract/messages.ts';
 import type { HttpListenerPlan, ListenerPlan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
@@ -100,6 +101,12 @@ export class HttpListener implements ProtocolListener {
   closeIdle(): void {
     this.isEnding = true;
     for (const connection of this.#connections) connection.closeIfIdle();
+  }
+
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.cutWorkOn(isMeant) ? 1 : 0;
+    return count;
   }
 
   cutAll(): number {

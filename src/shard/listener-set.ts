@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Board } from '../contract/board.ts';
-import type { ListenerSocket, ShardSnapshot } from '../contract/messages.ts';
+import type { EndpointRef, ListenerSocket, ShardSnapshot } from '../contract/messages.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import type { ConnectionCount } from '../downstream/admission.ts';
 import { Listener } from '../downstream/listener.ts';
@@ -12,7 +12,7 @@ import type { ListenerContext } from '../upstream/listener-context.ts';
 export type MakeProtocolListener = (context: ListenerContext, plan: ListenerPlan) => ProtocolListener;
 
 /** What is still at work, though nothing new comes to it. */
-type Leaving = Pick<ProtocolListener, 'activeCount' | 'cutAll'>;
+type Leaving = Pick<ProtocolListener, 'activeCount' | 'cutAll' | 'cutWorkOn'>;
 
 /** The listeners of a shard, and those that a plan removed but whose work goes on. All methods write commands: the caller flushes. */
 export class ListenerSet {
@@ -50,6 +50,11 @@ export class ListenerSet {
   /** Returns how many exchanges and sessions that were. */
   cutAll(): number {
     return this.#working.reduce((count, work) => count + work.cutAll(), 0);
+  }
+
+  /** Cuts what is at work on endpoints that are meant. Returns how many exchanges and sessions that were. */
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number {
+    return this.#working.reduce((count, work) => count + work.cutWorkOn(isMeant), 0);
   }
 
   /** Exchanges and sessions in flight. */

@@ -3,7 +3,14 @@
  * Messages are handled between turns of the engine, so that a plan is swapped between two rounds, never within one.
  */
 import { Board } from '../contract/board.ts';
-import type { FromShard, ListenerSocket, ShardSnapshot, ShardStart, ToShard } from '../contract/messages.ts';
+import type {
+  EndpointRef,
+  FromShard,
+  ListenerSocket,
+  ShardSnapshot,
+  ShardStart,
+  ToShard,
+} from '../contract/messages.ts';
 import type { Plan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import { Random } from '../core/random.ts';
@@ -89,6 +96,9 @@ export class Shard {
       case 'apply':
         this.#apply(message.plan, message.sockets);
         return;
+      case 'cut-endpoints':
+        this.#cutEndpoints(message.endpoints);
+        return;
       case 'drain':
         this.#context.draining = true;
         return;
@@ -129,6 +139,15 @@ export class Shard {
     return failure === undefined;
   }
 
+  #cutEndpoints(endpoints: readonly EndpointRef[]): void {
+    const keys = new Map(endpoints.map(({ slot, key }) => [slot, key]));
+    const cut = this.#listeners.cutWorkOn((endpoint) => keys.get(endpoint.slot) === endpoint.key);
+    this.#context.dispatcher.commands.flush();
+    if (cut === 0) return;
+    const text = `cut ${cut} exchanges and sessions on endpoints that were taken out`;
+    this.#post({ type: 'log', level: 'warn', text });
+  }
+
   #stopAccepting(): void {
     if (this.#phase !== 'accepting') return;
     this.#phase = 'finishing';
@@ -158,6 +177,7 @@ export class Shard {
   #beat(): void {
     this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
     this.#context.clusters.spareIdle();
+    this.#context.clusters.closeUnused();
     this.#context.dispatcher.commands.flush();
   }
 

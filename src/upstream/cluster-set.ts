@@ -19,6 +19,7 @@ export class ClusterSet {
   readonly #limitsContext: LimitsContext;
   #clusters: readonly Cluster[] = [];
   #endpointsBySlot = new Map<number, Endpoint>();
+  #sweptEpoch = 0;
 
   constructor(context: EndpointContext, random: Random) {
     this.#context = context;
@@ -50,6 +51,14 @@ export class ClusterSet {
   /** Closes idle connections that other shards wait for. Writes commands: flush afterwards. */
   spareIdle(): void {
     for (const { limits } of this.#clusters) limits?.spareIdle();
+  }
+
+  /** Closes idle connections to endpoints that take no new work. Writes commands: flush afterwards. */
+  closeUnused(): void {
+    const { epoch } = this.#context.board;
+    if (epoch === this.#sweptEpoch) return;
+    this.#sweptEpoch = epoch;
+    for (const endpoint of this.#endpointsBySlot.values()) if (!endpoint.isInService) endpoint.pool.closeIdle();
   }
 
   /** Retires every endpoint. Writes commands: flush afterwards. */

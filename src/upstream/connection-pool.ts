@@ -56,6 +56,11 @@ export class ConnectionPool implements ConnectionHandler {
   /** Closes all, and whatever is put from now on. */
   close(): void {
     this.#closed = true;
+    this.closeIdle();
+  }
+
+  /** Closes all that are idle now. */
+  closeIdle(): void {
     for (const id of this.#ids) this.#close(id);
     this.#ids.length = 0;
   }

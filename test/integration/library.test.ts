@@ -98,6 +98,28 @@ describe.each(ENGINES)('the library with the %s engine', (engine) => {
   });
 });
 
+describe('another configuration', () => {
+  it('is put in force, or refused with everything as it was', async () => {
+    const configFor = (name: string, cluster = 'echo') =>
+      defineConfig({
+        shards: 1,
+        admin: 'off',
+        listeners: { [name]: { address: '127.0.0.1:0', protocol: 'tcp', cluster } },
+        clusters: { echo: { endpoints: [`127.0.0.1:${echo.port}`] } },
+      });
+    const proxy = await start(configFor('one'));
+    const before = portOf(proxy.listeners[0]!.address);
+    await proxy.reload(configFor('two'));
+    expect(proxy.listeners.map(({ name }) => name)).toEqual(['two']);
+    await expect(proxy.reload(configFor('three', 'absent'))).rejects.toMatchObject({ code: 'config_invalid' });
+    const client = new TcpClient({ port: portOf(proxy.listeners[0]!.address) });
+    await client.echo('still there');
+    expect(await new TcpClient({ port: before }).closed).toBe('ECONNREFUSED');
+    client.close();
+    await proxy.close();
+  });
+});
+
 describe('a configuration that is wrong', () => {
   it('is refused with config_invalid and every problem', async () => {
     const wrong = { listeners: { a: { address: 'nowhere', cluster: 'b' } }, clusters: { c: { endpoints: [] } } };

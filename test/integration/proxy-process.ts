@@ -101,15 +101,22 @@ export function temporaryDirectory(): {
 export class ProxyProcess extends CommandProcess {
   /** Bound addresses by name of the listener, with the real ports. */
   readonly addresses = new Map<string, string>();
+  /** Its configuration. */
+  file = '';
   /** `http://…` of the admin API; empty if it is off. */
   adminUrl = '';
 
   /** Starts `run` and waits for `ready`. Listeners should ask for port 0. Unless the configuration says otherwise, admin does too, and a
    *  drain has no grace. */
-  static async start(config: ConfigInput, options: ProcessOptions = {}): Promise<ProxyProcess> {
+  static async start(
+    config: ConfigInput,
+    options: ProcessOptions = {},
+    args: readonly string[] = [],
+  ): Promise<ProxyProcess> {
     const directory = temporaryDirectory();
     const file = directory.write('fourseven.json', JSON.stringify({ ...USUAL, ...config }));
-    const proxy = new ProxyProcess(['run', file], options);
+    const proxy = new ProxyProcess(['run', file, ...args], options);
+    proxy.file = file;
     proxy.exited.then(directory.remove);
     const ended = proxy.exited.then(({ code }) => {
       throw new Error(`the proxy ended with ${code} before it was ready:\n${proxy.stdout}${proxy.stderr}`);

@@ -1,11 +1,12 @@
 /** The admin API: plain HTTP for operators and probes, on loopback unless configured otherwise. It has no authentication. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { formatAddress, type SocketAddress } from '../../core/address.ts';
-import { PROMETHEUS_CONTENT_TYPE } from '../../observe/prometheus-text.ts';
 import { bindError } from '../bind-error.ts';
 import type { EventLog } from '../event-log.ts';
 import { freeUnixPath } from '../port-probe.ts';
-import type { Status } from './status.ts';
+import { type Answer, failure } from './admin-answer.ts';
+import { type AdminRoute, type AdminSource, adminRoutes } from './admin-routes.ts';
 
 export const ADMIN_CONNECTIONS_MAX = 32;
 const HEAD_MAX_BYTES = 8 * 1024;
@@ -14,36 +15,13 @@ const IDLE_TIMEOUT_MS = 5_000;
 /** How often node:http looks for requests that are too slow. */
 const TIMEOUT_CHECK_MS = 1_000;
 
-/** What the admin API tells and does. */
-export interface AdminSource {
-  readonly phase: () => 'starting' | 'ready' | 'draining';
-  readonly status: () => Promise<Status>;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
-  /** Present only where tests may break things; false if there is no such shard. */
-  readonly testCall?: ((shard: number, call: 'crash' | 'hang') => boolean) | undefined;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly contentType?: string;
-  readonly allow?: string;
-}
-
-interface AdminRoute {
-  readonly method: 'GET' | 'POST';
-  readonly path: RegExp;
-  readonly answer: (match: RegExpExecArray) => Answer | Promise<Answer>;
-}
-
 export class AdminServer {
   readonly #server: Server;
   readonly #routes: readonly AdminRoute[];
   readonly #log: EventLog;
 
   private constructor(source: AdminSource, log: EventLog) {
-    this.#routes = routesOf(source);
+    this.#routes = adminRoutes(source);
     this.#log = log;
     this.#server = createServer({
       maxHeaderSize: HEAD_MAX_BYTES,
@@ -102,13 +80,14 @@ export class AdminServer {
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    const [path = '/'] = (request.url ?? '/').split('?', 1);
+    const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+    if (request.method === 'POST' && isForged(request)) return failure(403, 'requests of other sites are refused');
     const allowed = new Set<string>();
     for (const route of this.#routes) {
       const match = route.path.exec(path);
       if (match === null) continue;
       if (request.method === route.method || (request.method === 'HEAD' && route.method === 'GET'))
-        return route.answer(match);
+        return route.answer(match, new URLSearchParams(query));
       allowed.add(route.method === 'GET' ? 'GET, HEAD' : route.method);
     }
     if (allowed.size === 0) return failure(404, 'there is nothing at this path');
@@ -116,35 +95,18 @@ export class AdminServer {
   }
 }
 
-function routesOf(source: AdminSource): readonly AdminRoute[] {
-  const routes: AdminRoute[] = [
-    { method: 'GET', path: /^\/livez$/, answer: () => plain(200, 'ok\n') },
-    {
-      method: 'GET',
-      path: /^\/readyz$/,
-      answer: () => plain(source.phase() === 'ready' ? 200 : 503, `${source.phase()}\n`),
-    },
-    { method: 'GET', path: /^\/api\/status$/, answer: async () => json(200, await source.status()) },
-    {
-      method: 'GET',
-      path: /^\/metrics$/,
-      answer: async () => ({ status: 200, body: await source.metrics(), contentType: PROMETHEUS_CONTENT_TYPE }),
-    },
-  ];
-  const { testCall } = source;
-  if (testCall !== undefined) routes.push(testRoute(testCall));
-  return routes;
-}
-
-function testRoute(testCall: NonNullable<AdminSource['testCall']>): AdminRoute {
-  return {
-    method: 'POST',
-    path: /^\/api\/test\/shards\/(\d{1,3})\/(crash|hang)$/,
-    answer: ([, shard, call]) =>
-      testCall(Number(shard), call === 'crash' ? 'crash' : 'hang')
-        ? json(202, { shard: Number(shard), call })
-        : failure(404, 'there is no such shard, or it is being replaced'),
-  };
+/**
+ * Whether a page of another site may have made the browser send this: then it has an Origin that is not ours. Ours is only what names this
+ * machine by address or as localhost: any other name may have been pointed here for the purpose (DNS rebinding).
+ */
+function isForged({ headers }: IncomingMessage): boolean {
+  const { origin, host = '' } = headers;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  if (origin === undefined) return false;
+  const name = host.replace(/:\d+$/, '');
+  const isOurName = name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+  return !isOurName || origin !== `http://${host}`;
 }
 
 function send(response: ServerResponse, answer: Answer, method: string | undefined): void {
@@ -156,16 +118,4 @@ function send(response: ServerResponse, answer: Answer, method: string | undefin
     ...(answer.allow === undefined ? {} : { allow: answer.allow }),
   });
   response.end(method === 'HEAD' ? undefined : body);
-}
-
-function plain(status: number, body: string): Answer {
-  return { status, body };
-}
-
-function json(status: number, value: unknown): Answer {
-  return { status, body: `${JSON.stringify(value)}\n`, contentType: 'application/json' };
-}
-
-function failure(status: number, error: string): Answer {
-  return json(status, { error });
 }

@@ -3,13 +3,15 @@ import { ADMIN_NAMES, type Board, boardTick, HEALTH_NAMES, TICK_MS } from '../..
 import type { ShardSnapshot } from '../../contract/messages.ts';
 import type { EndpointPlan, Plan } from '../../contract/plan.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
+import type { Rejection } from '../reloader.ts';
 import type { ShardStatus } from '../supervisor.ts';
 
 export interface Status {
   readonly version: string;
+  /** Counts configurations, not plans: a name that resolves anew is no new configuration. */
   readonly configVersion: number;
-  /** The last configuration that was refused. */
-  readonly rejected: null | { readonly at: string; readonly problems: readonly string[] };
+  /** The last configuration that was refused, if none was accepted since. */
+  readonly rejected: Rejection | null;
   readonly draining: boolean;
   readonly shards: readonly ShardStatus[];
   readonly listeners: readonly {
@@ -38,6 +40,8 @@ export interface EndpointStatus {
 export interface StatusParts {
   readonly plan: Plan;
   readonly board: Pick<Board, 'health' | 'admin' | 'ejectedUntilTick' | 'inFlight'>;
+  readonly configVersion: number;
+  readonly rejected: Rejection | null;
   readonly draining: boolean;
   readonly shards: readonly ShardStatus[];
   readonly snapshots: readonly ShardSnapshot[];
@@ -49,9 +53,8 @@ export function makeStatus(parts: StatusParts): Status {
   const { plan, board, snapshots } = parts;
   return {
     version: PRODUCT_VERSION,
-    // Counts configurations, not plans: a name that resolves anew is no new configuration.
-    configVersion: 1,
-    rejected: null,
+    configVersion: parts.configVersion,
+    rejected: parts.rejected,
     draining: parts.draining,
     shards: parts.shards,
     listeners: plan.listeners.map(({ slot, name, protocol }) => {
@@ -72,7 +75,7 @@ export function connectionsOf(listener: string, snapshots: readonly ShardSnapsho
   return connections;
 }
 
-function endpointStatus({ slot, key, weight }: EndpointPlan, board: StatusParts['board']): EndpointStatus {
+export function endpointStatus({ slot, key, weight }: EndpointPlan, board: StatusParts['board']): EndpointStatus {
   return {
     address: key,
     weight,

@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ADMIN_CONNECTIONS_MAX, AdminServer, type AdminSource } from '../../../src/control/admin/admin-server.ts';
+import type { AdminSource } from '../../../src/control/admin/admin-routes.ts';
+import { ADMIN_CONNECTIONS_MAX, AdminServer } from '../../../src/control/admin/admin-server.ts';
 import { makeStatus } from '../../../src/control/admin/status.ts';
 import { silentLog } from '../../../src/control/event-log.ts';
 
@@ -9,16 +10,33 @@ let phase: ReturnType<AdminSource['phase']>;
 let calls: string[];
 let admin: AdminServer;
 
-function source(testCall?: AdminSource['testCall']): AdminSource {
+function source(testCall?: AdminSource['testCall'], more: Partial<AdminSource> = {}): AdminSource {
   const status = makeStatus({
     plan: { version: 1, listeners: [], clusters: [] },
     board: { health: () => 0, admin: () => 0, ejectedUntilTick: () => 0, inFlight: () => 0 },
+    configVersion: 1,
+    rejected: null,
     draining: false,
     shards: [],
     snapshots: [],
     addressOf: () => '',
   });
-  return { phase: () => phase, status: async () => status, metrics: async () => 'up 1\n', testCall };
+  return {
+    phase: () => phase,
+    status: async () => status,
+    metrics: async () => 'up 1\n',
+    endpoint: (action, cluster, address, deadlineMs) => {
+      calls.push(`${action} ${cluster} ${address} ${deadlineMs}`);
+      return address === 'absent' ? [] : [endpointState(address)];
+    },
+    testCall,
+    ...more,
+  };
+}
+
+function endpointState(address: string) {
+  const health = 'healthy' as const;
+  return { address, weight: 1, health, admin: 'draining' as const, ejectedUntil: null, inFlight: 2 };
 }
 
 function get(path: string, init: RequestInit = {}): Promise<Response> {
@@ -131,5 +149,119 @@ describe('without test calls', () => {
     await admin.close();
     admin = await AdminServer.listen(LOOPBACK, source(), silentLog);
     expect((await get('/api/test/shards/0/crash', { method: 'POST' })).status).toBe(404);
+  });
+});
+
+describe('endpoints', () => {
+  const post = (path: string, init: RequestInit = {}) => get(`/api/clusters/${path}`, { method: 'POST', ...init });
+
+  it.each([
+    ['api/endpoints/10.0.0.1:80/drain', 'drain api 10.0.0.1:80 undefined'],
+    ['api/endpoints/10.0.0.1%3A80/drain?deadline=30s', 'drain api 10.0.0.1:80 30000'],
+    ['api/endpoints/[::1]:80/disable?deadline=0s', 'disable api [::1]:80 0'],
+    ['api/endpoints/unix:/run/a.sock/enable', 'enable api unix:/run/a.sock undefined'],
+    ['a-b/endpoints/unix%3A%2Frun%2Fa.sock/enable', 'enable a-b unix:/run/a.sock undefined'],
+  ])('%s', async (path, call) => {
+    const answer = await post(path);
+    expect([answer.status, calls]).toEqual([200, [call]]);
+    expect(await answer.json()).toMatchObject({ cluster: path.split('/')[0], admin: 'draining', inFlight: 2 });
+  });
+
+  it.each([
+    ['api/endpoints/absent/drain', 404],
+    ['api/endpoints/a:1/drain?deadline=soon', 400],
+    ['api/endpoints/a:1/drain?deadline=2h', 400],
+    ['api/endpoints/a:1/enable?deadline=1s', 400],
+    ['api/endpoints/%zz/drain', 400],
+    ['api/endpoints/a:1/kill', 404],
+  ])('%s is %i', async (path, status) => {
+    const answer = await post(path);
+    expect([answer.status, typeof ((await answer.json()) as { error: unknown }).error]).toEqual([status, 'string']);
+  });
+
+  it('tells of each address that a host name means', async () => {
+    await admin.close();
+    const endpoint = () => [endpointState('10.0.0.1:80'), endpointState('10.0.0.2:80')];
+    admin = await AdminServer.listen(LOOPBACK, source(undefined, { endpoint }), silentLog);
+    const state = (await (await post('api/endpoints/db:80/drain')).json()) as { endpoints: { address: string }[] };
+    expect(state.endpoints.map(({ address }) => address)).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
+  });
+});
+
+describe('requests of other sites', () => {
+  const path = '/api/clusters/api/endpoints/a:1/drain';
+  const send = (...lines: string[]) =>
+    exchange([`POST ${path} HTTP/1.1`, 'Connection: close', 'Content-Length: 0', ...lines, '', ''].join('\r\n'));
+
+  it.each([
+    [['Host: 127.0.0.1:9947', 'Origin: http://evil.test']],
+    [['Host: 127.0.0.1:9947', 'Origin: null']],
+    [['Host: 127.0.0.1:9947', 'Origin: https://127.0.0.1:9947']],
+    [['Host: evil.test:9947', 'Origin: http://evil.test:9947']],
+    [['Host: localhost', 'Sec-Fetch-Site: cross-site']],
+    [['Host: localhost', 'Sec-Fetch-Site: same-site', 'Origin: http://localhost']],
+  ])('are refused: %j', async (lines) => {
+    expect(await send(...lines)).toMatch(/^HTTP\/1\.1 403 /);
+    expect(calls).toEqual([]);
+  });
+
+  it.each([
+    [['Host: 127.0.0.1:9947', 'Origin: http://127.0.0.1:9947', 'Sec-Fetch-Site: same-origin']],
+    [['Host: localhost:9947', 'Origin: http://localhost:9947']],
+    [['Host: [::1]:9947', 'Origin: http://[::1]:9947']],
+    [['Host: anything']],
+    [['Host: localhost', 'Sec-Fetch-Site: none']],
+  ])('are told from ours: %j', async (lines) => {
+    expect(await send(...lines)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
+describe('a reload', () => {
+  it.each([
+    [{ configVersion: 2, rejected: null }, 200],
+    [{ configVersion: 1, rejected: { at: '2026-01-01T00:00:00.000Z', problems: ['listeners: gone'] } }, 422],
+  ])('is answered with what came of it: %j', async (outcome, status) => {
+    await admin.close();
+    admin = await AdminServer.listen(LOOPBACK, source(undefined, { reload: async () => outcome }), silentLog);
+    const answer = await get('/api/reload', { method: 'POST' });
+    expect([answer.status, await answer.json()]).toEqual([status, outcome]);
+  });
+
+  it('is refused where there is no file', async () => {
+    expect((await get('/api/reload', { method: 'POST' })).status).toBe(409);
+  });
+});
+
+describe('a question about routes', () => {
+  it('is passed on as it was asked, and what is wrong with it is said', async () => {
+    await admin.close();
+    const asked: unknown[] = [];
+    const explain: AdminSource['explain'] = async (question) => {
+      asked.push(question);
+      return question.url === 'bad' ? { fault: 'no URL' } : { answer: { route: 'api' } };
+    };
+    admin = await AdminServer.listen(LOOPBACK, source(undefined, { explain }), silentLog);
+    const query = new URLSearchParams([
+      ['method', 'PUT'],
+      ['url', 'http://h/a?b=c&d'],
+      ['header', 'X-A: b: c'],
+      ['header', 'X-D:e'],
+      ['source', '10.0.0.1'],
+    ]);
+    const answer = await get(`/api/explain?${query}`);
+    expect([answer.status, await answer.json()]).toEqual([200, { route: 'api' }]);
+    expect(asked).toEqual([
+      {
+        method: 'PUT',
+        url: 'http://h/a?b=c&d',
+        headers: [
+          ['X-A', 'b: c'],
+          ['X-D', 'e'],
+        ],
+        source: '10.0.0.1',
+      },
+    ]);
+    expect((await get('/api/explain?url=bad')).status).toBe(400);
+    expect((await get('/api/explain')).status).toBe(400);
   });
 });

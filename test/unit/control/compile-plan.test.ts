@@ -149,6 +149,41 @@ describe('the next plan', () => {
   });
 });
 
+describe('a proposal', () => {
+  it('is nothing until it is committed', () => {
+    const board = fakeBoard();
+    const compiler = new PlanCompiler(board);
+    const first = compiler.propose(CONFIG, names({ 'api.internal': ['10.1.0.1'] }));
+    expect([first.plan.version, [...first.addedListeners], board.cleared]).toEqual([1, [0, 1, 2], []]);
+    const again = compiler.propose(CONFIG, names({ 'api.internal': ['10.1.0.1'] }));
+    expect(again.plan).toEqual(first.plan);
+    again.commit();
+    expect(board.cleared).toEqual([0, 1, 2]);
+    const next = compiler.propose(CONFIG, names({ 'api.internal': ['10.1.0.1'] }));
+    expect([next.plan.version, [...next.addedListeners]]).toEqual([2, []]);
+  });
+
+  it('keeps the slot of a listener that has another name, but not of one that asks for any port', () => {
+    const compiler = new PlanCompiler(fakeBoard());
+    const clusters = { site: { endpoints: ['10.0.0.1:80'] } };
+    const listenersOf = (web: string, any: string) =>
+      configOf({
+        listeners: {
+          [web]: { address: '127.0.0.1:8080', cluster: 'site' },
+          [any]: { address: '127.0.0.1:0', cluster: 'site' },
+        },
+        clusters,
+      });
+    const before = compiler.compile(listenersOf('web', 'any'), names({}));
+    const after = compiler.compile(listenersOf('edge', 'other'), names({}));
+    expect(before.listeners.map(({ slot }) => slot)).toEqual([0, 1]);
+    expect(after.listeners.map(({ slot, name }) => [slot, name])).toEqual([
+      [0, 'edge'],
+      [2, 'other'],
+    ]);
+  });
+});
+
 describe('two names with the same address', () => {
   it('are one endpoint with the weight of both', () => {
     const config = configOf({

@@ -92,6 +92,34 @@ describe('listening sockets', () => {
     rmSync(directory, { recursive: true });
   });
 
+  it('come and go while others stay', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'fourseven-unit-'));
+    const path = join(directory, 'a.sock');
+    const maker = new FakeSocketMaker();
+    const sockets = await ListeningSockets.open(ANY_PORT, 2, maker);
+    await sockets.add([{ slot: 5, name: 'db', address: `unix:${path}` }]);
+    expect(sockets.forShard(1).map(({ slot }) => slot)).toEqual([4, 5]);
+    sockets.remove([5]);
+    expect(sockets.forShard(1).map(({ slot }) => slot)).toEqual([4]);
+    expect(existsSync(path)).toBe(false);
+    expect([...maker.open.keys()]).toEqual([100, 101]);
+    sockets.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('stay as they are if one that is added cannot be had', async () => {
+    const maker = new FakeSocketMaker(3);
+    const sockets = await ListeningSockets.open(ANY_PORT, 2, maker);
+    const added = sockets.add([
+      { slot: 5, name: 'a', address: '127.0.0.1:0' },
+      { slot: 6, name: 'b', address: '127.0.0.1:0' },
+    ]);
+    await expect(added).rejects.toMatchObject({ code: 'bind_failed' });
+    expect([...maker.open.keys()]).toEqual([100, 101]);
+    expect(sockets.forShard(0).map(({ slot }) => slot)).toEqual([4]);
+    sockets.close();
+  });
+
   it('are all closed again if one cannot be had, and the error says which and what to do', async () => {
     const maker = new FakeSocketMaker(1);
     const opened = ListeningSockets.open(ANY_PORT, 2, maker);

@@ -36,6 +36,8 @@ it('has the shape that is promised', () => {
       ejectedUntilTick: (slot) => (slot === 0 ? boardTick() - 1 : boardTick() + EJECTED_FOR_MS / TICK_MS),
       inFlight: (slot) => slot + 4,
     },
+    configVersion: 7,
+    rejected: null,
     draining: true,
     shards: [{ index: 0, connections: 5, restarts: 1 }],
     snapshots: [0, 1].map((index) => ({
@@ -49,7 +51,7 @@ it('has the shape that is promised', () => {
   });
   expect(status).toEqual({
     version: PRODUCT_VERSION,
-    configVersion: 1,
+    configVersion: 7,
     rejected: null,
     draining: true,
     shards: [{ index: 0, connections: 5, restarts: 1 }],

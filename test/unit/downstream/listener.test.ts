@@ -29,6 +29,10 @@ class Recorder implements ProtocolListener {
     return 0;
   }
 
+  cutWorkOn(): number {
+    return 0;
+  }
+
   onAccepted(id: number, family: number, port: number): void {
     this.calls.push(`accepted ${id} ${family} ${port}`);
   }

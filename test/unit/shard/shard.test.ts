@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Board } from '../../../src/contract/board.ts';
-import type { FromShard, ListenerSocket } from '../../../src/contract/messages.ts';
+import type { EndpointRef, FromShard, ListenerSocket } from '../../../src/contract/messages.ts';
 import type { ListenerPlan, Plan } from '../../../src/contract/plan.ts';
 import type { ProtocolListener } from '../../../src/downstream/protocol-listener.ts';
 import { Counter } from '../../../src/engine/protocol.ts';
@@ -38,6 +38,15 @@ class Corridor implements ProtocolListener {
 
   cutAll(): number {
     return this.activeCount;
+  }
+
+  /** Has work on these. */
+  readonly endpoints: EndpointRef[] = [];
+
+  cutWorkOn(isMeant: (endpoint: EndpointRef) => boolean): number {
+    const meant = this.endpoints.filter(isMeant);
+    this.calls.push(...meant.map(({ slot, key }) => `cut ${slot} ${key}`));
+    return meant.length;
   }
 
   onAccepted(id: number): void {
@@ -189,6 +198,34 @@ describe('a plan', () => {
     engine.round(happen.accepted(9, 0));
     expect(corridors[2]!.protocol).toBe('http');
     expect(corridors[2]!.calls).toEqual(['accepted 9']);
+  });
+});
+
+describe('endpoints that are taken out', () => {
+  beforeEach(() => shard.open());
+
+  test('lose the work that is on them, by slot and address, whatever listener it came from', async () => {
+    corridors[0]!.endpoints.push({ slot: 1, key: 'a' }, { slot: 2, key: 'b' });
+    corridors[1]!.endpoints.push({ slot: 1, key: 'a' }, { slot: 1, key: 'later owner' });
+    // Listener 1 leaves, its work does not.
+    corridors[1]!.activeCount = 2;
+    await apply(plan(2, [listenerPlan(0)]));
+    for (const corridor of corridors) corridor.calls.length = 0;
+    shard.receive({
+      type: 'cut-endpoints',
+      endpoints: [
+        { slot: 1, key: 'a' },
+        { slot: 3, key: 'c' },
+      ],
+    });
+    expect(corridors.map(({ calls }) => calls)).toEqual([['cut 1 a'], ['cut 1 a']]);
+    expect(posted.at(-1)).toMatchObject({ type: 'log', text: expect.stringContaining('cut 2 exchanges') });
+  });
+
+  test('are not worth a word if nothing was on them', () => {
+    const before = posted.length;
+    shard.receive({ type: 'cut-endpoints', endpoints: [{ slot: 1, key: 'a' }] });
+    expect(posted).toHaveLength(before);
   });
 });
 
