@@ -151,15 +151,12 @@ describe('the engine', () => {
 });
 
 describe('signals', () => {
-  it.each(['SIGUSR1', 'SIGUSR2'] as const)(
-    '%s does not end the proxy, and is answered in the log',
-    async (signal) => {
-      const proxy = await startProxy({ listeners: { db: tcpListener('127.0.0.1:0') } });
-      proxy.signal(signal);
-      await expect.poll(() => proxy.stderr, { timeout: 5_000 }).toContain(`${signal} is ignored`);
-      expect((await proxy.admin('/readyz')).status).toBe(200);
-    },
-  );
+  it.each(['SIGUSR1', 'SIGUSR2'] as const)('%s does not end the proxy, and is answered in the log', async (signal) => {
+    const proxy = await startProxy({ listeners: { db: tcpListener('127.0.0.1:0') } });
+    proxy.signal(signal);
+    await expect.poll(() => proxy.stderr, { timeout: 5_000 }).toContain(`${signal} is ignored`);
+    expect((await proxy.admin('/readyz')).status).toBe(200);
+  });
 
   it('SIGINT drains and ends with exit code 0', async () => {
     const proxy = await startProxy({ listeners: { db: tcpListener('127.0.0.1:0') } });
