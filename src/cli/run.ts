@@ -3,6 +3,7 @@ import { DEFAULT_CONFIG_FILES, findConfigFile } from '../config/find-config-file
 import { loadConfig } from '../config/load-config.ts';
 import { formatProblems } from '../config/problem.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { loadConfigApart } from './load-apart.ts';
 import { runProxy } from './run-proxy.ts';
 
 /** `fourseven run [FILE]`: runs the proxy until a signal ends it. Resolves to the exit code. */
@@ -25,5 +26,8 @@ export async function runRun(
     return ExitCode.CONFIG;
   }
   process.stderr.write(formatProblems(result.warnings, path));
-  return runProxy(result.config, { load: () => loadConfig(absolute), watch: options.watch ? absolute : undefined });
+  return runProxy(result.config, {
+    load: () => loadConfigApart(absolute),
+    watch: options.watch ? absolute : undefined,
+  });
 }

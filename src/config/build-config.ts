@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { buildCluster } from './build-cluster.ts';
 import { buildRoute, catchAllRoute } from './build-route.ts';
 import type { Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
+import { freezeDeep } from './freeze.ts';
 import type { configSchema } from './schema.ts';
 import type { httpListenerSchema, listenerSchema, tcpListenerSchema } from './schema-listener.ts';
 
@@ -9,7 +10,7 @@ type Parsed<Schema extends z.ZodType> = z.output<Schema>;
 
 /** Gives a checked configuration the shape that the rest of the proxy reads. Deeply frozen; shares nothing with the input. */
 export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
-  return deepFreeze({
+  return freezeDeep({
     shards: parsed.shards,
     engine: parsed.engine,
     admin: typeof parsed.admin === 'object' ? { address: parsed.admin.address } : ('off' as const),
@@ -61,11 +62,4 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     via: listener.via === false || listener.via === 'off' ? undefined : listener.via,
     underscores: listener.underscores,
   };
-}
-
-/** The configuration is a tree that we have just built: no cycles, and nobody else's objects. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
 }

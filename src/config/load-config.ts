@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { CONFIG_FILE_MAX_BYTES } from './defaults.ts';
+import { readJson } from './json-source.ts';
 import { runModule } from './module-source.ts';
 import type { Problem } from './problem.ts';
 import { isFault, type Reading } from './reading.ts';
@@ -32,7 +33,7 @@ export async function loadConfig(path: string): Promise<ConfigResult> {
     return failed([fileProblem(`the name of ${path} does not say what it is`, `let it end with one of ${extensions}`)]);
   }
   if (format === 'module') return loadModule(file, text.value);
-  const { input, problems, locate } = readYaml(text.value, format);
+  const { input, problems, locate } = format === 'json' ? readJson(text.value) : readYaml(text.value, 'yaml');
   if (input === undefined) return failed(problems);
   if (input.value === null || input.value === undefined) {
     return failed([fileProblem(`${path} is empty`, 'add `listeners` and `clusters`, as in examples/minimal.yaml')]);

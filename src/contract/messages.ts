@@ -1,4 +1,5 @@
 /** What supervisor and shard say to each other over the MessagePort of a shard. Plain data; one union per direction. */
+import type { PackedPlan } from './packed-plan.ts';
 import type { Plan } from './plan.ts';
 
 /** Handed to a shard's thread when it starts (besides the MessagePort, see control/shard-pool). */
@@ -31,8 +32,8 @@ export interface EndpointRef {
 }
 
 export type ToShard =
-  /** Swap to this plan at the next turn's boundary; sockets of listeners that are new in it come along. */
-  | { readonly type: 'apply'; readonly plan: Plan; readonly sockets: readonly ListenerSocket[] }
+  /** Make ready for this plan, and swap to it at a turn's boundary; sockets of listeners that are new in it come along. */
+  | { readonly type: 'apply'; readonly plan: PackedPlan; readonly sockets: readonly ListenerSocket[] }
   /** Cut the exchanges and sessions that are still on these endpoints. */
   | { readonly type: 'cut-endpoints'; readonly endpoints: readonly EndpointRef[] }
   /** From now on every answer says `Connection: close`; listeners still accept. */

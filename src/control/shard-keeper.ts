@@ -9,7 +9,7 @@
  */
 import type { Board } from '../contract/board.ts';
 import type { FromShard, ListenerSocket, ShardSnapshot, ShardStart, ToShard } from '../contract/messages.ts';
-import type { Plan } from '../contract/plan.ts';
+import type { PackedPlan } from '../contract/packed-plan.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import { bindError, errnoName } from './bind-error.ts';
@@ -106,7 +106,7 @@ export class ShardKeeper {
   }
 
   /** Hands over a plan, with the sockets that are new in it. Resolves when the shard works by it; if it is gone, its successor will. */
-  apply(plan: Plan, sockets: readonly ListenerSocket[]): Promise<void> {
+  apply(plan: PackedPlan, sockets: readonly ListenerSocket[]): Promise<void> {
     if (this.#run === undefined) return Promise.resolve();
     this.post({ type: 'apply', plan, sockets });
     return new Promise((resolve) => this.#awaited.push({ version: plan.version, resolve }));

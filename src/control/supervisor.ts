@@ -1,6 +1,7 @@
 /** Runs the shards: starts them, replaces those that crash or hang, hands them plans, sums up what they count, and ends them. */
 import type { Board } from '../contract/board.ts';
 import type { EndpointRef, ShardSnapshot } from '../contract/messages.ts';
+import { packPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { CounterTotals, type Sample } from '../observe/counter-totals.ts';
@@ -77,9 +78,10 @@ export class Supervisor {
   async apply(plan: Plan, added: ReadonlySet<number> = new Set()): Promise<void> {
     this.#plan = plan;
     const { sockets, log } = this.#options;
+    const packed = packPlan(plan);
     const applied = this.#keepers.map((keeper) => {
       const own = sockets.forShard(keeper.index).filter(({ slot }) => added.has(slot));
-      return keeper.apply(plan, own);
+      return keeper.apply(packed, own);
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {

@@ -9,8 +9,13 @@ for (let byte = 0; byte < 256; byte++) LOWER_CASE[byte] = byte >= 0x41 && byte <
 /** The bytes of a text whose characters are all below 256. For constants and tests: allocates. */
 export function asciiBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  copyAscii(text, bytes, 0);
   return bytes;
+}
+
+/** Writes such a text to where there is room for it. */
+export function copyAscii(text: string, bytes: Uint8Array, start: number): void {
+  for (let index = 0; index < text.length; index++) bytes[start + index] = text.charCodeAt(index);
 }
 
 /** Whether `bytes[start, end)`, made lower case, equals `pattern`, which must be lower case already. */

@@ -15,19 +15,19 @@ import { ProxyGate } from './proxy-gate.ts';
  *
  *     engine ─▶ [Admission, if connections are limited] ─▶ [ProxyGate, if they begin with a PROXY header] ─▶ ProtocolListener
  */
-export class Listener {
+export class Listener<P extends ProtocolListener = ProtocolListener> {
   readonly slot: number;
   readonly #dispatcher: Dispatcher;
   readonly #countersAt: number;
   readonly #count: ConnectionCount;
   #plan: ListenerPlan;
-  #protocol: ProtocolListener;
+  #protocol: P;
   /** Made when a plan first wants them, kept from then on: connections may be with them. */
   #gate: ProxyGate | undefined;
   #admission: Admission | undefined;
 
   /** `count`: the connections of this listener over all shards. */
-  constructor(plan: ListenerPlan, protocol: ProtocolListener, dispatcher: Dispatcher, count: ConnectionCount) {
+  constructor(plan: ListenerPlan, protocol: P, dispatcher: Dispatcher, count: ConnectionCount) {
     this.slot = plan.slot;
     this.#dispatcher = dispatcher;
     this.#countersAt = COUNTERS_LISTENER_OFFSET + COUNTERS_PER_LISTENER * plan.slot;
@@ -56,15 +56,18 @@ export class Listener {
     return this.#plan.name;
   }
 
-  /** The same protocol with a new plan. */
+  get protocol(): P {
+    return this.#protocol;
+  }
+
+  /** The same protocol with a new plan, of which it has been told. */
   apply(plan: ListenerPlan): void {
     this.#plan = plan;
-    this.#protocol.apply(plan);
     this.#arrange();
   }
 
   /** Puts another protocol behind the same socket. What came in before stays with the one that is returned. */
-  replaceProtocol(plan: ListenerPlan, protocol: ProtocolListener): ProtocolListener {
+  replaceProtocol(plan: ListenerPlan, protocol: P): P {
     const before = this.#protocol;
     this.#plan = plan;
     this.#protocol = protocol;

@@ -1,5 +1,4 @@
 import type { EndpointRef } from '../contract/messages.ts';
-import type { ListenerPlan } from '../contract/plan.ts';
 import type { AcceptHandler } from '../engine/connection-handler.ts';
 import type { ClientAddress } from './client-address.ts';
 
@@ -15,11 +14,6 @@ export interface Entrance extends AcceptHandler {
 
 /** What a corridor (l4/, l7/) puts behind a listening socket: it takes the connections, and owns all that comes of them. */
 export interface ProtocolListener extends Entrance {
-  /**
-   * A plan swap. The shard's ClusterSet already holds the new plan's clusters. New connections, and new exchanges on existing ones, use it;
-   * what is in flight ends with what it began with. `plan` is of the listener's own protocol. Between rounds only.
-   */
-  apply(plan: ListenerPlan): void;
   /** Exchanges or sessions in flight. */
   readonly activeCount: number;
   /** Connections it owns. */

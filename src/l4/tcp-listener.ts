@@ -1,8 +1,10 @@
 import type { EndpointRef } from '../contract/messages.ts';
 import type { ListenerPlan, TcpListenerPlan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
+import type { Slices } from '../core/slices.ts';
 import { ClientAddress } from '../downstream/client-address.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
+import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { Session, type SessionOwner, type SessionPlan } from './session.ts';
 
@@ -15,14 +17,17 @@ export class TcpListener implements ProtocolListener, SessionOwner {
   readonly #client = new ClientAddress();
   #plan: SessionPlan;
 
-  constructor(context: ListenerContext, plan: TcpListenerPlan) {
+  constructor(context: ListenerContext, plan: TcpListenerPlan, clusters: PlannedClusters) {
     this.context = context;
-    this.#plan = this.#sessionPlan(plan);
+    this.#plan = this.#sessionPlan(plan, clusters);
   }
 
-  apply(plan: ListenerPlan): void {
+  *prepare(plan: ListenerPlan, clusters: PlannedClusters): Slices<() => void> {
     invariant(plan.protocol === 'tcp', `listener ${plan.name} changed its protocol in place`);
-    this.#plan = this.#sessionPlan(plan);
+    const next = this.#sessionPlan(plan, clusters);
+    return () => {
+      this.#plan = next;
+    };
   }
 
   get activeCount(): number {
@@ -69,8 +74,8 @@ export class TcpListener implements ProtocolListener, SessionOwner {
     return count;
   }
 
-  #sessionPlan(plan: TcpListenerPlan): SessionPlan {
-    const cluster = this.context.clusters.at(plan.cluster);
+  #sessionPlan(plan: TcpListenerPlan, clusters: PlannedClusters): SessionPlan {
+    const cluster = clusters.at(plan.cluster);
     return {
       cluster,
       counter: this.context.counters.sessionCounter(plan.name, cluster.plan.name),

@@ -2,9 +2,11 @@ import type { EndpointRef } from '../contract/messages.ts';
 import type { HttpListenerPlan, ListenerPlan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
+import type { Slices } from '../core/slices.ts';
 import { ClientAddress } from '../downstream/client-address.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { ErrorResponses } from './error-response.ts';
 import { Exchange } from './exchange.ts';
@@ -43,29 +45,40 @@ export class HttpListener implements ProtocolListener {
   #clockRound = -1;
   #clockMs = 0;
 
-  constructor(context: ListenerContext, plan: HttpListenerPlan) {
+  private constructor(context: ListenerContext, plan: HttpPlan) {
+    const { listener } = plan;
     this.context = context;
     this.dispatcher = context.dispatcher;
     this.prepared = new Prepared(context.dispatcher.constants);
     this.errorResponses = new ErrorResponses(context.dispatcher.constants);
-    this.plan = new HttpPlan(plan, context);
-    this.forwarding = new Forwarding(plan, context.dispatcher.constants);
-    this.requestHead = new RequestHead(plan.limits.headersMaxCount);
+    this.plan = plan;
+    this.forwarding = new Forwarding(listener, context.dispatcher.constants);
+    this.requestHead = new RequestHead(listener.limits.headersMaxCount);
     const { engine, commands } = context.dispatcher;
     this.uploads = new UploadWatch(
       engine,
       () => commands.flush(),
       () => systemClock.nowMs(),
     );
-    this.uploads.bytesPerSecond = plan.limits.bodyBytesPerSecond ?? 0;
+    this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
   }
 
-  apply(plan: ListenerPlan): void {
-    invariant(plan.protocol === 'http', 'a listener does not change its protocol');
-    this.plan = new HttpPlan(plan, this.context, this.plan);
-    this.forwarding = new Forwarding(plan, this.dispatcher.constants);
-    this.requestHead = new RequestHead(plan.limits.headersMaxCount);
-    this.uploads.bytesPerSecond = plan.limits.bodyBytesPerSecond ?? 0;
+  static *make(context: ListenerContext, plan: HttpListenerPlan, clusters: PlannedClusters): Slices<HttpListener> {
+    return new HttpListener(context, yield* HttpPlan.compile(plan, clusters, context));
+  }
+
+  *prepare(plan: ListenerPlan, clusters: PlannedClusters): Slices<() => void> {
+    invariant(plan.protocol === 'http', `listener ${plan.name} changed its protocol in place`);
+    const next = yield* HttpPlan.compile(plan, clusters, this.context, this.plan);
+    return () => this.#apply(next);
+  }
+
+  #apply(plan: HttpPlan): void {
+    const { listener } = plan;
+    this.plan = plan;
+    this.forwarding = new Forwarding(listener, this.dispatcher.constants);
+    this.requestHead = new RequestHead(listener.limits.headersMaxCount);
+    this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
   }
 
   get activeCount(): number {

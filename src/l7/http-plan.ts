@@ -1,13 +1,15 @@
 import type { HttpListenerPlan } from '../contract/plan.ts';
+import type { Slices } from '../core/slices.ts';
 import type { RequestCounter } from '../observe/traffic-counters.ts';
+import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { PATH_KEEP_EMPTY_SEGMENTS, PATH_KEEP_ENCODED_SLASHES } from './path.ts';
 import { compileRoute, type Route } from './route-target.ts';
-import { compileRoutes, type Router } from './routing/router.ts';
+import { compileRoutesInSlices, type Router } from './routing/router.ts';
 
 export type { RouteTarget } from './route-target.ts';
 
-type PlanContext = Pick<ListenerContext, 'clusters' | 'counters' | 'random'>;
+type PlanContext = Pick<ListenerContext, 'counters' | 'random'>;
 
 /** What a listener's plan compiles to: immutable but for whose turn it is, one per plan and shard. */
 export class HttpPlan {
@@ -23,25 +25,45 @@ export class HttpPlan {
   /** Room that a request may take of the scratch because of its route. */
   readonly scratchBytes: number;
 
-  /** `before`: the plan that this one takes the place of. */
-  constructor(listener: HttpListenerPlan, context: PlanContext, before?: HttpPlan) {
-    const { clusters, counters, random } = context;
+  private constructor(listener: HttpListenerPlan, router: Router, routes: readonly Route[], unrouted: RequestCounter) {
     this.listener = listener;
-    this.router = compileRoutes(listener.routes);
-    this.routes = listener.routes.map((plan) => compileRoute(plan, listener.name, clusters, counters, random));
-    this.unrouted = counters.requestCounter(listener.name, '', '');
+    this.router = router;
+    this.routes = routes;
+    this.unrouted = unrouted;
     this.bodyMaxBytes = listener.limits.bodyMaxBytes ?? Number.POSITIVE_INFINITY;
     this.pathOptions = pathOptionsOf(listener);
     this.scratchBytes = this.routes.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0);
-    if (before !== undefined) this.#continueFrom(before);
   }
 
-  #continueFrom(before: HttpPlan): void {
-    const byName = new Map(before.routes.map((route) => [route.plan.name, route.targets]));
-    for (const { plan, targets } of this.routes) {
-      const former = byName.get(plan.name);
-      if (former !== undefined) targets?.continueFrom(former);
+  /** `before`: the plan that this one takes the place of. */
+  static *compile(
+    listener: HttpListenerPlan,
+    clusters: PlannedClusters,
+    { counters, random }: PlanContext,
+    before?: HttpPlan,
+  ): Slices<HttpPlan> {
+    const router = yield* compileRoutesInSlices(listener.routes);
+    const routes: Route[] = [];
+    for (const plan of listener.routes) {
+      routes.push(compileRoute(plan, listener.name, clusters, counters, random));
+      yield;
     }
+    if (before !== undefined) yield* continueRoutes(routes, before.routes);
+    return new HttpPlan(listener, router, routes, counters.requestCounter(listener.name, '', ''));
+  }
+}
+
+/** Shares go on where those of the same route stood. */
+function* continueRoutes(routes: readonly Route[], before: readonly Route[]): Slices<void> {
+  const byName = new Map<string, Route>();
+  for (const route of before) {
+    byName.set(route.plan.name, route);
+    yield;
+  }
+  for (const { plan, targets } of routes) {
+    const former = byName.get(plan.name)?.targets;
+    if (former !== undefined) targets?.continueFrom(former);
+    yield;
   }
 }
 

@@ -3,7 +3,7 @@ import type { ForwardAction, HashOn, RoutePlan } from '../contract/plan.ts';
 import type { Random } from '../core/random.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
 import { type Cluster, goesByHash } from '../upstream/cluster.ts';
-import type { ClusterSet } from '../upstream/cluster-set.ts';
+import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import { compileDirectResponse, type DirectResponse } from './direct-response.ts';
 import { compileHashKey, type HashKey } from './hash-key.ts';
 import { HeaderEdits } from './header-edits.ts';
@@ -51,7 +51,7 @@ interface DirectRoute extends CompiledRoute {
 export function compileRoute(
   plan: RoutePlan,
   listener: string,
-  clusters: ClusterSet,
+  clusters: PlannedClusters,
   counters: TrafficCounters,
   random: Random,
 ): Route {

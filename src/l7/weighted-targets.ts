@@ -32,13 +32,18 @@ export class WeightedTargets {
     return targets[best]!;
   }
 
-  /** Goes on where the same shares of the plan before stood: else frequent plans would only ever take the heaviest. */
+  /** Goes on where the same shares of the plan before stand: else frequent plans would only ever take the heaviest. */
   continueFrom(before: WeightedTargets): void {
-    const isSame = this.#shares === before.#shares;
-    if (isSame) this.#credits = before.#credits.slice();
+    if (this.#hasSharesOf(before)) this.#credits = before.#credits;
   }
 
-  get #shares(): string {
-    return this.#targets.map(({ cluster }, index) => `${cluster.plan.name} ${this.#weights[index]}`).join();
+  #hasSharesOf(other: WeightedTargets): boolean {
+    return (
+      this.#targets.length === other.#targets.length &&
+      this.#targets.every(({ cluster }, index) => {
+        const { plan } = other.#targets[index]!.cluster;
+        return cluster.plan.name === plan.name && this.#weights[index] === other.#weights[index];
+      })
+    );
   }
 }

@@ -1,14 +1,14 @@
 /** Where a shard's thread begins: the task that the supervisor runs on its pool. */
 import type { MessagePort } from 'node:worker_threads';
 import type { ShardStart, ToShard } from '../contract/messages.ts';
-import { makeProtocolListener } from './make-protocol-listener.ts';
+import { makeCorridor } from './corridor.ts';
 import { openEngine } from './open-engine.ts';
 import { Shard } from './shard.ts';
 
 /** Runs one shard; resolves when it has closed. `port` carries FromShard and ToShard, and is closed at the end. */
 export async function run({ start, port }: { start: ShardStart; port: MessagePort }): Promise<void> {
   const engine = await openEngine(start.engine, start.descriptorsMax);
-  const shard = new Shard({ engine, start, post: (message) => port.postMessage(message), makeProtocolListener });
+  const shard = new Shard({ engine, start, post: (message) => port.postMessage(message), makeCorridor });
   await shard.open();
   port.on('message', (message: ToShard) => shard.receive(message));
   await shard.closed;

@@ -2,45 +2,56 @@ import { constants } from 'node:os';
 import type { Board } from '../contract/board.ts';
 import type { EndpointRef, ListenerSocket, ShardSnapshot } from '../contract/messages.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import type { Slices } from '../core/slices.ts';
 import type { ConnectionCount } from '../downstream/admission.ts';
 import { Listener } from '../downstream/listener.ts';
-import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
+import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
-
-/** What stands behind the sockets: a parameter, so that a test can put its own there. */
-export type MakeProtocolListener = (context: ListenerContext, plan: ListenerPlan) => ProtocolListener;
+import type { Corridor, MakeCorridor } from './corridor.ts';
 
 /** What is still at work, though nothing new comes to it. */
-type Leaving = Pick<ProtocolListener, 'activeCount' | 'cutAll' | 'cutWorkOn'>;
+type Leaving = Pick<Corridor, 'activeCount' | 'cutAll' | 'cutWorkOn'>;
 
 /** The listeners of a shard, and those that a plan removed but whose work goes on. All methods write commands: the caller flushes. */
 export class ListenerSet {
   readonly #context: ListenerContext;
-  readonly #make: MakeProtocolListener;
-  readonly #open = new Map<number, Listener>();
+  readonly #make: MakeCorridor;
+  readonly #open = new Map<number, Listener<Corridor>>();
   readonly #board: Board;
   #leaving: Leaving[] = [];
   /** Every slot there ever was: connections outlive their listener. */
   readonly #slots = new Set<number>();
 
-  constructor(context: ListenerContext, make: MakeProtocolListener, board: Board) {
+  constructor(context: ListenerContext, make: MakeCorridor, board: Board) {
     this.#context = context;
     this.#board = board;
     this.#make = make;
   }
 
-  /** Carries out the plan; the ClusterSet has it already. Returns the listeners that are new, to be opened. */
-  apply(plan: Plan): readonly Listener[] {
-    const wanted = new Map(plan.listeners.map((listener) => [listener.slot, listener]));
-    for (const listener of [...this.#open.values()]) {
-      const next = wanted.get(listener.slot);
+  /**
+   * Makes ready for the plan; nothing else may be prepared until it is in force. What this returns puts it in force, between rounds, and gives the
+   * listeners that are new, to be opened.
+   */
+  *prepare(plan: Plan, clusters: PlannedClusters): Slices<() => readonly Listener[]> {
+    const steps: (() => void)[] = [];
+    const added: Listener[] = [];
+    for (const next of plan.listeners) {
       // A slot is reused by another listener only after it was free in a plan.
-      if (next === undefined) this.#close(listener);
-      else this.#update(listener, next);
+      const listener = this.#open.get(next.slot);
+      if (listener !== undefined) steps.push(yield* this.#prepareUpdate(listener, next, clusters));
+      else {
+        const corridor = yield* this.#make(this.#context, next, clusters);
+        steps.push(() => added.push(this.#add(next, corridor)));
+      }
     }
-    this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
-    return plan.listeners.filter(({ slot }) => !this.#open.has(slot)).map((listener) => this.#add(listener));
+    const kept = new Set(plan.listeners.map(({ slot }) => slot));
+    return () => {
+      for (const listener of [...this.#open.values()]) if (!kept.has(listener.slot)) this.#close(listener);
+      for (const step of steps) step();
+      this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
+      return added;
+    };
   }
 
   closeAll(): void {
@@ -83,9 +94,8 @@ export class ListenerSet {
     return [...this.#open.values(), ...this.#leaving];
   }
 
-  #add(plan: ListenerPlan): Listener {
-    const protocol = this.#make(this.#context, plan);
-    const listener = new Listener(plan, protocol, this.#context.dispatcher, this.#countOf(plan.slot));
+  #add(plan: ListenerPlan, corridor: Corridor): Listener {
+    const listener = new Listener(plan, corridor, this.#context.dispatcher, this.#countOf(plan.slot));
     this.#open.set(plan.slot, listener);
     this.#slots.add(plan.slot);
     return listener;
@@ -104,14 +114,20 @@ export class ListenerSet {
     };
   }
 
-  #update(listener: Listener, plan: ListenerPlan): void {
+  *#prepareUpdate(listener: Listener<Corridor>, plan: ListenerPlan, clusters: PlannedClusters): Slices<() => void> {
     if (listener.plan.protocol === plan.protocol) {
-      listener.apply(plan);
-      return;
+      const takeOver = yield* listener.protocol.prepare(plan, clusters);
+      return () => {
+        takeOver();
+        listener.apply(plan);
+      };
     }
-    const before = listener.replaceProtocol(plan, this.#make(this.#context, plan));
-    before.closeIdle();
-    this.#leaving.push(before);
+    const corridor = yield* this.#make(this.#context, plan, clusters);
+    return () => {
+      const before = listener.replaceProtocol(plan, corridor);
+      before.closeIdle();
+      this.#leaving.push(before);
+    };
   }
 
   #close(listener: Listener): void {

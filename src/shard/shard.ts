@@ -11,23 +11,29 @@ import type {
   ShardStart,
   ToShard,
 } from '../contract/messages.ts';
+import { type PackedPlan, unpackPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import { Random } from '../core/random.ts';
+import { finishAtPace, type Slices } from '../core/slices.ts';
+import type { Listener } from '../downstream/listener.ts';
 import { Dispatcher } from '../engine/dispatcher.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Counter } from '../engine/protocol.ts';
 import { TrafficCounters } from '../observe/traffic-counters.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
 import { Dialer } from '../upstream/dialer.ts';
+import type { MakeCorridor } from './corridor.ts';
 import { whenIdle } from './drain.ts';
-import { ListenerSet, type MakeProtocolListener, openListeners } from './listener-set.ts';
+import { ListenerSet, openListeners } from './listener-set.ts';
 import { crash, hang } from './test-faults.ts';
+
+/** What preparing for a plan may take of the thread: events of the engine wait for a millisecond at most, and find half of the time theirs. */
+const PREPARE_PACE = { workMs: 1, restMs: 1 };
 
 /** What listeners get; only the shard may say that it drains. */
 interface ShardContext {
   readonly dispatcher: Dispatcher;
-  readonly clusters: ClusterSet;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
   readonly random: Random;
@@ -40,7 +46,7 @@ export interface ShardOptions {
   readonly engine: Engine;
   readonly start: ShardStart;
   readonly post: (message: FromShard) => void;
-  readonly makeProtocolListener: MakeProtocolListener;
+  readonly makeCorridor: MakeCorridor;
   readonly random?: Random;
 }
 
@@ -52,13 +58,15 @@ export class Shard {
   readonly #post: (message: FromShard) => void;
   readonly #board: Board;
   readonly #context: ShardContext;
+  readonly #clusters: ClusterSet;
   readonly #listeners: ListenerSet;
   readonly #onClosed: () => void;
   #heartbeat: NodeJS.Timeout | undefined;
   #stopLooking = () => {};
+  #applying: Promise<void> = Promise.resolve();
   #phase: 'accepting' | 'finishing' | 'closing' = 'accepting';
 
-  constructor({ engine, start, post, makeProtocolListener, random = unpredictable() }: ShardOptions) {
+  constructor({ engine, start, post, makeCorridor, random = unpredictable() }: ShardOptions) {
     this.#engine = engine;
     this.#start = start;
     this.#post = post;
@@ -67,14 +75,14 @@ export class Shard {
     const warn = (text: string) => post({ type: 'log', level: 'warn', text });
     this.#context = {
       dispatcher,
-      clusters: new ClusterSet({ dispatcher, board: this.#board, shard: start.index, warn }, random),
       dialer: new Dialer(dispatcher),
       counters: new TrafficCounters(),
       random,
       shard: start.index,
       draining: false,
     };
-    this.#listeners = new ListenerSet(this.#context, makeProtocolListener, this.#board);
+    this.#clusters = new ClusterSet({ dispatcher, board: this.#board, shard: start.index, warn }, random);
+    this.#listeners = new ListenerSet(this.#context, makeCorridor, this.#board);
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
       onClosed = resolve;
@@ -87,14 +95,16 @@ export class Shard {
     this.#context.dispatcher.start();
     this.#beat();
     this.#heartbeat = setInterval(() => this.#beat(), this.#start.heartbeatMs);
-    if (await this.#carryOut(this.#start.plan, this.#start.sockets)) this.#post({ type: 'ready' });
+    const { plan, sockets } = this.#start;
+    if (await this.#carryOut(this.#prepare(plan), sockets)) this.#post({ type: 'ready' });
   }
 
   /** Never within a round of the engine. */
   receive(message: ToShard): void {
     switch (message.type) {
       case 'apply':
-        this.#apply(message.plan, message.sockets);
+        // One after the other: each is prepared beside the one before.
+        this.#applying = this.#applying.then(() => this.#apply(message.plan, message.sockets));
         return;
       case 'cut-endpoints':
         this.#cutEndpoints(message.endpoints);
@@ -123,16 +133,31 @@ export class Shard {
   }
 
   /** A shard that no longer accepts ends with the plan it has. */
-  async #apply(plan: Plan, sockets: readonly ListenerSocket[]): Promise<void> {
-    if (this.#phase !== 'accepting' || (await this.#carryOut(plan, sockets))) {
-      this.#post({ type: 'applied', version: plan.version });
+  async #apply(packed: PackedPlan, sockets: readonly ListenerSocket[]): Promise<void> {
+    if (await this.#carryOut(this.#unpackAndPrepare(packed), sockets)) {
+      this.#post({ type: 'applied', version: packed.version });
     }
   }
 
+  *#unpackAndPrepare(packed: PackedPlan): Slices<() => readonly Listener[]> {
+    return yield* this.#prepare(yield* unpackPlan(packed));
+  }
+
+  /** What this returns puts the plan in force, and gives the listeners that are to be opened. */
+  *#prepare(plan: Plan): Slices<() => readonly Listener[]> {
+    const clusters = yield* this.#clusters.prepare(plan);
+    const takeOver = yield* this.#listeners.prepare(plan, clusters);
+    return () => {
+      clusters.takeOver();
+      return takeOver();
+    };
+  }
+
   /** Returns whether all listeners are open; if not, the supervisor was told. */
-  async #carryOut(plan: Plan, sockets: readonly ListenerSocket[]): Promise<boolean> {
-    this.#context.clusters.apply(plan);
-    const added = this.#listeners.apply(plan);
+  async #carryOut(work: Slices<() => readonly Listener[]>, sockets: readonly ListenerSocket[]): Promise<boolean> {
+    const takeOver = await finishAtPace(work, PREPARE_PACE, () => this.#phase !== 'accepting');
+    if (takeOver === undefined) return true;
+    const added = takeOver();
     this.#context.dispatcher.commands.flush();
     const failure = await openListeners(added, sockets);
     if (failure !== undefined) this.#post({ type: 'failed', ...failure });
@@ -167,7 +192,7 @@ export class Shard {
     this.#stopLooking();
     const cut = this.#listeners.cutAll();
     this.#listeners.closeAll();
-    this.#context.clusters.close();
+    this.#clusters.close();
     this.#context.dispatcher.commands.flush();
     await this.#engine.close();
     this.#post({ type: 'closed', cut });
@@ -176,8 +201,8 @@ export class Shard {
 
   #beat(): void {
     this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
-    this.#context.clusters.spareIdle();
-    this.#context.clusters.closeUnused();
+    this.#clusters.spareIdle();
+    this.#clusters.closeUnused();
     this.#context.dispatcher.commands.flush();
   }
 

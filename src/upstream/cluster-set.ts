@@ -2,12 +2,32 @@ import type { ClusterPlan, EndpointPlan, Plan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Random } from '../core/random.ts';
+import type { Slices } from '../core/slices.ts';
 import { Cluster, type ClusterPolicies } from './cluster.ts';
 import { ClusterLimits, type LimitsContext } from './cluster-limits.ts';
 import { Endpoint, type EndpointContext } from './endpoint.ts';
 import { OutlierDetection } from './outlier.ts';
 import { makePolicy } from './policy/make-policy.ts';
 import type { Policy } from './policy/policy.ts';
+
+/** The clusters of a plan that may not be in force yet. */
+export class PlannedClusters {
+  readonly #clusters: readonly Cluster[];
+  /** From now on these are the clusters of the shard. Between rounds only. Writes commands: flush afterwards. */
+  readonly takeOver: () => void;
+
+  constructor(clusters: readonly Cluster[], takeOver: () => void) {
+    this.#clusters = clusters;
+    this.takeOver = takeOver;
+  }
+
+  /** The cluster at that index of the plan. */
+  at(index: number): Cluster {
+    const cluster = this.#clusters[index];
+    invariant(cluster !== undefined, `the plan has no cluster ${index}`);
+    return cluster;
+  }
+}
 
 /**
  * The clusters of the current plan. A new plan gets new Cluster objects, so that work in flight ends with those it began with; endpoints that
@@ -28,20 +48,22 @@ export class ClusterSet {
     this.#limitsContext = { board, shard, flush: () => dispatcher.commands.flush(), nowMs: () => systemClock.nowMs() };
   }
 
-  /** The cluster at that index of the current plan. */
-  at(index: number): Cluster {
-    const cluster = this.#clusters[index];
-    invariant(cluster !== undefined, `the plan has no cluster ${index}`);
-    return cluster;
-  }
-
-  /** Between rounds only. Writes commands: flush afterwards. */
-  apply(plan: Plan): void {
-    const before = this.#endpointsBySlot;
+  /** Builds the clusters of the next plan beside those of the current one; nothing else may be prepared until they take over. */
+  *prepare(plan: Plan): Slices<PlannedClusters> {
     const endpoints = new Map<number, Endpoint>();
     const byName = new Map(this.#clusters.map((cluster) => [cluster.plan.name, cluster]));
+    const clusters: Cluster[] = [];
+    for (const cluster of plan.clusters) {
+      clusters.push(this.#build(cluster, endpoints, byName.get(cluster.name)));
+      yield;
+    }
+    return new PlannedClusters(clusters, () => this.#replace(clusters, endpoints));
+  }
+
+  #replace(clusters: readonly Cluster[], endpoints: Map<number, Endpoint>): void {
+    const before = this.#endpointsBySlot;
     for (const cluster of this.#clusters) cluster.isCurrent = false;
-    this.#clusters = plan.clusters.map((cluster) => this.#build(cluster, endpoints, byName.get(cluster.name)));
+    this.#clusters = clusters;
     this.#endpointsBySlot = endpoints;
     for (const endpoint of before.values()) {
       if (endpoints.get(endpoint.slot) !== endpoint) endpoint.retire();

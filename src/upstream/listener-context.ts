@@ -1,13 +1,11 @@
 import type { Random } from '../core/random.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { TrafficCounters } from '../observe/traffic-counters.ts';
-import type { ClusterSet } from './cluster-set.ts';
 import type { Dialer } from './dialer.ts';
 
 /** What a shard lends to the listeners of both corridors. It lies here because it hands out the back door; both corridors may look in. */
 export interface ListenerContext {
   readonly dispatcher: Dispatcher;
-  readonly clusters: ClusterSet;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
   readonly random: Random;

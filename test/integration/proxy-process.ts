@@ -136,6 +136,11 @@ export class ProxyProcess extends CommandProcess {
     return proxy;
   }
 
+  /** Another configuration in its file, from the next reload on. */
+  rewrite(config: ConfigInput): void {
+    writeFileSync(this.file, JSON.stringify({ ...USUAL, ...config }));
+  }
+
   /** Port of a listener. */
   port(listener: string): number {
     const address = this.addresses.get(listener);
@@ -145,7 +150,7 @@ export class ProxyProcess extends CommandProcess {
 
   /** Answer of the admin API. */
   admin(path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.adminUrl}${path}`, { ...init, signal: AbortSignal.timeout(5_000) });
+    return fetch(`${this.adminUrl}${path}`, { signal: AbortSignal.timeout(5_000), ...init });
   }
 
   async status(): Promise<Status> {

@@ -5,7 +5,7 @@ import { Board } from '../../src/contract/board.ts';
 import type { FromShard, ShardSnapshot } from '../../src/contract/messages.ts';
 import type { Plan, PolicyName } from '../../src/contract/plan.ts';
 import { loadAddon } from '../../src/engine/binding.ts';
-import { makeProtocolListener } from '../../src/shard/make-protocol-listener.ts';
+import { makeCorridor } from '../../src/shard/corridor.ts';
 import { openEngine } from '../../src/shard/open-engine.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import { eventually, Waiting } from '../contract/deadline.ts';
@@ -57,7 +57,7 @@ class TcpShard {
         this.#posted.push(message);
         this.#waiting.changed();
       },
-      makeProtocolListener,
+      makeCorridor,
     });
     await this.#shard.open();
     await this.hears('ready');

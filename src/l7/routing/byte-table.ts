@@ -4,8 +4,11 @@
 export const HASH_BASIS = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
 
-export function hashBytes(bytes: Uint8Array): number {
-  return bytes.reduce((value, byte) => Math.imul(value ^ byte, HASH_PRIME), HASH_BASIS);
+/** Of `bytes[start, end)`. */
+export function hashBytes(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let hash = HASH_BASIS;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, HASH_PRIME);
+  return hash;
 }
 
 /**

@@ -10,11 +10,19 @@ import { CookieCondition } from './cookie-condition.ts';
 import { HeaderCondition } from './header-condition.ts';
 import { QueryCondition } from './query-condition.ts';
 
+const NO_CONDITIONS: readonly Condition[] = [];
+
 /** Compiles the conditions of all routes of a plan: equal ones become one, which the processor then has at hand. */
 export class ConditionCompiler {
   readonly #known = new Map<string, Condition>();
 
-  compile({ methods, sources, headers = [], cookies = [], query = [] }: RouteMatch): readonly Condition[] {
+  compile(match: RouteMatch): readonly Condition[] {
+    const { methods, sources, headers, cookies, query } = match;
+    if ((methods ?? sources ?? headers ?? cookies ?? query) === undefined) return NO_CONDITIONS;
+    return this.#compile(match);
+  }
+
+  #compile({ methods, sources, headers = [], cookies = [], query = [] }: RouteMatch): readonly Condition[] {
     return [
       ...(methods === undefined ? [] : [this.#make(MethodCondition, methods)]),
       ...(sources === undefined ? [] : [this.#make(SourceCondition, sources)]),

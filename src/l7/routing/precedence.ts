@@ -1,19 +1,25 @@
 import type { RouteMatch } from '../../contract/plan.ts';
 
 /**
- * The order among routes with the same host and the same kind of path: longer patterns, with methods, more headers and cookies, more query, with
- * sources. Below 0: `a` comes first; 0: the order in the file decides.
+ * How much a route asks besides host and path, the most important first. Among routes with the same host and the same kind of path that decides: longer
+ * patterns, with methods, more headers and cookies, more query, with sources.
  */
-export function compareConditions(a: RouteMatch, b: RouteMatch): number {
-  return (
-    (b.pathRegex?.length ?? 0) - (a.pathRegex?.length ?? 0) ||
-    Number(b.methods !== undefined) - Number(a.methods !== undefined) ||
-    fieldCount(b) - fieldCount(a) ||
-    (b.query?.length ?? 0) - (a.query?.length ?? 0) ||
-    Number(b.sources !== undefined) - Number(a.sources !== undefined)
-  );
+export function conditionsWeight(match: RouteMatch): readonly number[] {
+  const { pathRegex = '', methods, headers = [], cookies = [], query = [], sources } = match;
+  return [
+    pathRegex.length,
+    Number(methods !== undefined),
+    headers.length + cookies.length,
+    query.length,
+    Number(sources !== undefined),
+  ];
 }
 
-function fieldCount({ headers = [], cookies = [] }: RouteMatch): number {
-  return headers.length + cookies.length;
+/** Of a route that asks for nothing else. */
+export const NO_WEIGHT = conditionsWeight({});
+
+/** The heavier first. 0: the order in the file decides. */
+export function compareWeights(a: readonly number[], b: readonly number[]): number {
+  const index = a.findIndex((value, at) => value !== b[at]);
+  return index === -1 ? 0 : b[index]! - a[index]!;
 }

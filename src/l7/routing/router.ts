@@ -10,15 +10,16 @@
  * Hot path (`match`): no allocation, no strings, no throw.
  */
 import type { RoutePlan } from '../../contract/plan.ts';
-import { asciiBytes } from '../../core/bytes.ts';
+import { copyAscii } from '../../core/bytes.ts';
 import type { IpWords } from '../../core/ip-address.ts';
 import { compilePattern, type Pattern } from '../../core/pattern/pattern.ts';
+import { finish, type Slices } from '../../core/slices.ts';
 import type { RequestHead } from '../h1/request-head.ts';
 import { ByteTable, HASH_BASIS, HASH_PRIME, hashBytes } from './byte-table.ts';
 import type { Condition } from './condition.ts';
 import { ConditionCompiler } from './conditions.ts';
 import { ANY_HOST, HostIndex } from './host-index.ts';
-import { compareConditions } from './precedence.ts';
+import { compareWeights, conditionsWeight, NO_WEIGHT } from './precedence.ts';
 
 export const ROUTE_NONE = -1;
 
@@ -30,39 +31,79 @@ export interface Router {
   match(bytes: Uint8Array, head: RequestHead, pathStart: number, pathEnd: number, client: Readonly<IpWords>): number;
 }
 
-/** Builds the router of a listener. Results are indexes into `routes`. Allocates, once per plan. */
+/** Builds the router of a listener, all at once. Results are indexes into `routes`. Allocates, once per plan. */
 export function compileRoutes(routes: readonly Pick<RoutePlan, 'match'>[]): Router {
-  const compiler = new ConditionCompiler();
-  const candidates = routes.map(({ match }, route) => {
-    const pattern = match.pathRegex === undefined ? undefined : compilePattern(match.pathRegex);
-    return { route, rank: 0, pattern, conditions: compiler.compile(match) };
-  });
-  const order = (a: Candidate, b: Candidate) => compareConditions(routes[a.route]!.match, routes[b.route]!.match);
-  // The sort is stable: what is equal stays in the order of the file.
-  const ranked = [...candidates].sort(order).map((candidate, rank) => ({ ...candidate, rank }));
+  return finish(compileRoutesInSlices(routes));
+}
 
-  const hosts = new Map<string, number>();
-  const nodes = new Map<string, Node>();
-  for (const candidate of ranked) {
+/** As `compileRoutes`, for threads that have more to do. */
+export function* compileRoutesInSlices(routes: readonly Pick<RoutePlan, 'match'>[]): Slices<Router> {
+  const hosts = new Map<string, Host>();
+  const nodes: Node[] = [];
+  for (const candidate of yield* rankedCandidates(routes)) {
     const { match } = routes[candidate.route]!;
     const { kind, path } = placeOf(match.path, candidate.pattern);
-    for (const host of new Set(match.hosts ?? [ANY_HOST])) {
-      const hostId = hosts.get(host) ?? hosts.size;
-      hosts.set(host, hostId);
-      const key = `${hostId} ${kind} ${path}`;
-      const node = nodes.get(key) ?? { hostId, kind, path, candidates: [] };
-      node.candidates.push(candidate);
-      nodes.set(key, node);
+    for (const name of match.hosts ?? ANY_HOSTS) {
+      const host = hosts.get(name) ?? newHost(hosts.size);
+      hosts.set(name, host);
+      const node = host.nodes[kind]!.get(path);
+      if (node === undefined) {
+        const made = { hostId: host.id, kind, path, candidates: [candidate] };
+        nodes.push(made);
+        host.nodes[kind]!.set(path, made);
+      } else if (node.candidates.at(-1) !== candidate) node.candidates.push(candidate);
     }
+    yield;
   }
-  return new CompiledRouter(new HostIndex([...hosts.keys()]), [...nodes.values()]);
+  return yield* buildRouter([...hosts.keys()], nodes);
+}
+
+/** By rank. Routes that ask equally much stay in the order of the file. */
+function* rankedCandidates(routes: readonly Pick<RoutePlan, 'match'>[]): Slices<readonly Candidate[]> {
+  const compiler = new ConditionCompiler();
+  const undemanding: Group = { weight: NO_WEIGHT, candidates: [] };
+  const groups = new Map([[NO_WEIGHT.join(' '), undemanding]]);
+  for (let route = 0; route < routes.length; route++) {
+    const { match } = routes[route]!;
+    const pattern = match.pathRegex === undefined ? undefined : compilePattern(match.pathRegex);
+    const candidate: Candidate = { route, rank: 0, pattern, conditions: compiler.compile(match) };
+    const group = isUnconditional(candidate) ? undemanding : groupOf(conditionsWeight(match), groups);
+    group.candidates.push(candidate);
+    yield;
+  }
+  const ranked = [...groups.values()].sort((a, b) => compareWeights(a.weight, b.weight)).flatMap((it) => it.candidates);
+  for (const [rank, candidate] of ranked.entries()) candidate.rank = rank;
+  return ranked;
+}
+
+function groupOf(weight: readonly number[], groups: Map<string, Group>): Group {
+  const key = weight.join(' ');
+  const group = groups.get(key) ?? { weight, candidates: [] };
+  groups.set(key, group);
+  return group;
+}
+
+/** A host pattern, and its nodes by kind and path. */
+interface Host {
+  readonly id: number;
+  readonly nodes: readonly Map<string, Node>[];
+}
+
+function newHost(id: number): Host {
+  return { id, nodes: [new Map(), new Map(), new Map(), new Map()] };
+}
+
+/** Routes that ask equally much. */
+interface Group {
+  readonly weight: readonly number[];
+  readonly candidates: Candidate[];
 }
 
 /** A route on a node. */
 interface Candidate {
   readonly route: number;
-  /** Its place among all routes as far as host and path leave it open. */
-  readonly rank: number;
+  /** Its place among all routes as far as host and path leave it open. Not changed any more once the router is built. */
+  rank: number;
   readonly pattern: Pattern | undefined;
   readonly conditions: readonly Condition[];
 }
@@ -80,6 +121,7 @@ const PATTERN = 1;
 const PREFIX = 2;
 const ANY = 3;
 
+const ANY_HOSTS = [ANY_HOST];
 const SLASH = 0x2f;
 /** Of a node whose first candidate wins unasked: its route. Of any other: this. */
 const ASK = -1;
@@ -102,12 +144,55 @@ function nodeHash(pathHash: number, hostId: number, kind: number): number {
   return mixed ^ (mixed >>> 15);
 }
 
+/** What lookups read, one entry per node. */
+interface Nodes {
+  readonly hostIds: Int32Array;
+  readonly kinds: Uint8Array;
+  /** All paths behind one another, so that a comparison touches one block of memory: that of node n ends where n + 1 begins. */
+  readonly pathBytes: Uint8Array;
+  readonly pathStarts: Int32Array;
+  /** The route of a node whose first candidate wins unasked, or ASK. */
+  readonly settled: Int32Array;
+  readonly candidates: readonly (readonly Candidate[])[];
+}
+
+function* buildRouter(hosts: readonly string[], nodes: readonly Node[]): Slices<Router> {
+  const table = new ByteTable(nodes.length);
+  const pathStarts = new Int32Array(nodes.length + 1);
+  const longest = [-1, -1, -1, -1];
+  for (let node = 0; node < nodes.length; node++) {
+    const { kind, path } = nodes[node]!;
+    pathStarts[node + 1] = pathStarts[node]! + path.length;
+    longest[kind] = Math.max(longest[kind]!, path.length);
+  }
+  yield;
+  const pathBytes = new Uint8Array(pathStarts[nodes.length]!);
+  const settled = new Int32Array(nodes.length);
+  for (let node = 0; node < nodes.length; node++) {
+    const { hostId, kind, path, candidates } = nodes[node]!;
+    const start = pathStarts[node]!;
+    copyAscii(path, pathBytes, start);
+    table.add(nodeHash(kind === ANY ? 0 : hashBytes(pathBytes, start, start + path.length), hostId, kind), node);
+    settled[node] = isUnconditional(candidates[0]!) ? candidates[0]!.route : ASK;
+    yield;
+  }
+  const flat = {
+    hostIds: Int32Array.from(nodes, ({ hostId }) => hostId),
+    kinds: Uint8Array.from(nodes, ({ kind }) => kind),
+    pathBytes,
+    pathStarts,
+    settled,
+    candidates: nodes.map(({ candidates }) => candidates),
+  };
+  yield;
+  return new CompiledRouter(new HostIndex(hosts), table, flat, longest);
+}
+
 class CompiledRouter implements Router {
   readonly #hosts: HostIndex;
   readonly #table: ByteTable;
   readonly #hostIds: Int32Array;
   readonly #kinds: Uint8Array;
-  /** All paths behind one another, so that a comparison touches one block of memory: that of node n ends where n + 1 begins. */
   readonly #pathBytes: Uint8Array;
   readonly #pathStarts: Int32Array;
   readonly #settled: Int32Array;
@@ -123,26 +208,19 @@ class CompiledRouter implements Router {
   #prefixCount = 0;
   #exactHash = 0;
 
-  constructor(hosts: HostIndex, nodes: readonly Node[]) {
+  /** `longest`: by kind, the length of the longest path; -1: there is none. */
+  constructor(hosts: HostIndex, table: ByteTable, nodes: Nodes, longest: readonly number[]) {
     this.#hosts = hosts;
-    this.#pathBytes = asciiBytes(nodes.map(({ path }) => path).join(''));
-    this.#pathStarts = new Int32Array(nodes.length + 1);
-    nodes.forEach(({ path }, node) => {
-      this.#pathStarts[node + 1] = this.#pathStarts[node]! + path.length;
-    });
-    this.#hostIds = Int32Array.from(nodes, ({ hostId }) => hostId);
-    this.#kinds = Uint8Array.from(nodes, ({ kind }) => kind);
-    this.#candidates = nodes.map(({ candidates }) => candidates);
-    this.#settled = Int32Array.from(nodes, ({ candidates: [first] }) => (isUnconditional(first!) ? first!.route : ASK));
-    this.#hasPatterns = nodes.some(({ kind }) => kind === PATTERN);
-    this.#table = new ByteTable(nodes.length);
-    nodes.forEach(({ hostId, kind, path }, node) => {
-      this.#table.add(nodeHash(kind === ANY ? 0 : hashBytes(asciiBytes(path)), hostId, kind), node);
-    });
-    const longest = (...kinds: readonly number[]) =>
-      nodes.reduce((length, node) => (kinds.includes(node.kind) ? Math.max(length, node.path.length) : length), -1);
-    this.#exactMaxBytes = longest(EXACT);
-    this.#prefixMaxBytes = longest(PREFIX, PATTERN);
+    this.#table = table;
+    this.#hostIds = nodes.hostIds;
+    this.#kinds = nodes.kinds;
+    this.#pathBytes = nodes.pathBytes;
+    this.#pathStarts = nodes.pathStarts;
+    this.#settled = nodes.settled;
+    this.#candidates = nodes.candidates;
+    this.#hasPatterns = longest[PATTERN]! >= 0;
+    this.#exactMaxBytes = longest[EXACT]!;
+    this.#prefixMaxBytes = Math.max(longest[PREFIX]!, longest[PATTERN]!);
     this.#prefixEnds = new Int32Array(this.#prefixMaxBytes + 2);
     this.#prefixHashes = new Int32Array(this.#prefixMaxBytes + 2);
   }

@@ -198,6 +198,28 @@ describe('texts that are no YAML or JSON', () => {
     ]);
   });
 
+  test('also in JSON, wherever it is, and however it is spelled', async () => {
+    const twice = OBJECT.replace('"site": {', '"site": { "endpoints": [],');
+    expect(await problemsIn('twice.json', twice)).toMatchObject([
+      { path: 'clusters.site.endpoints', line: 3, message: 'this key is written twice' },
+    ]);
+    const escaped = OBJECT.replace('"clusters"', '"clust\\u0065rs": {},\n  "clusters"');
+    expect(await problemsIn('escaped.json', escaped)).toMatchObject([
+      { message: 'this key is written twice', line: 4 },
+    ]);
+  });
+
+  test('what is wrong in a JSON text that is whole has its line', async () => {
+    expect(await problemsIn('wrong.json', OBJECT.replace('"site": {', '"site": {\n"policy": "best",'))).toMatchObject([
+      { path: 'clusters.site.policy', line: 4 },
+    ]);
+  });
+
+  test('a JSON text that nests too deeply is stopped', async () => {
+    const deep = `{ "shards": ${'['.repeat(100_000)}${']'.repeat(100_000)} }`;
+    expect(await problemsIn('deep.json', deep)).toMatchObject([{ message: expect.stringContaining('deep') }]);
+  });
+
   test('an alias bomb is stopped', async () => {
     const levels = ['a: &a [x, x, x, x, x, x, x, x, x]'];
     for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg', 'gh']) {

@@ -2,13 +2,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Admin } from '../../../src/contract/board.ts';
 import type { Plan, TcpListenerPlan } from '../../../src/contract/plan.ts';
 import { Random } from '../../../src/core/random.ts';
+import { finish } from '../../../src/core/slices.ts';
 import { TunnelEnd } from '../../../src/engine/protocol.ts';
 import { TcpListener } from '../../../src/l4/tcp-listener.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
-import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
+import { ClusterSet, type PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Dialer } from '../../../src/upstream/dialer.ts';
 import { type FakeEngine, happen } from '../upstream/fake-engine.ts';
-import { clusterPlan, endpointPlan, UpstreamFixture } from '../upstream/upstream-fixture.ts';
+import { clusterPlan, endpointPlan, takeOver, UpstreamFixture } from '../upstream/upstream-fixture.ts';
 
 const CLIENT = 1;
 /** Id of the first connection that is dialed. */
@@ -22,7 +23,8 @@ const NO_BACKOFF = { below: () => 0 } as unknown as Random;
 
 let fixture: UpstreamFixture;
 let engine: FakeEngine;
-let clusters: ClusterSet;
+let set: ClusterSet;
+let clusters: PlannedClusters;
 let counters: TrafficCounters;
 let listener: TcpListener;
 
@@ -39,20 +41,19 @@ function plan(endpointCount: number): Plan {
 function begin(endpointCount: number): void {
   fixture = new UpstreamFixture();
   engine = fixture.engine;
-  clusters = new ClusterSet(fixture.context, new Random(1));
-  clusters.apply(plan(endpointCount));
+  set = new ClusterSet(fixture.context, new Random(1));
+  clusters = takeOver(set, plan(endpointCount));
   counters = new TrafficCounters();
   const { dispatcher } = fixture;
   const context = {
     dispatcher,
-    clusters,
     counters,
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
     shard: 0,
     draining: false,
   };
-  listener = new TcpListener(context, listenerPlan());
+  listener = new TcpListener(context, listenerPlan(), clusters);
   dispatcher.bindListener(0, listener);
 }
 
@@ -228,8 +229,8 @@ describe('the listener', () => {
   test('lets sessions end with the plan they began with', () => {
     begin(1);
     engine.round(happen.accepted(1));
-    clusters.apply({ ...plan(0), version: 2 });
-    listener.apply(listenerPlan(5));
+    const next = takeOver(set, { ...plan(0), version: 2 });
+    finish(listener.prepare(listenerPlan(5), next))();
     engine.round(happen.accepted(2));
     expect(engine.round(happen.connected(UPSTREAM))).toEqual([`tunnel 1 ${UPSTREAM} 60000`]);
     engine.round(happen.tunnelClosed(1, UPSTREAM, TunnelEnd.CLEAN));

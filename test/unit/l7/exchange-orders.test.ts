@@ -2,13 +2,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { HttpListenerPlan, Plan } from '../../../src/contract/plan.ts';
 import { Random } from '../../../src/core/random.ts';
+import { finish } from '../../../src/core/slices.ts';
 import { Event } from '../../../src/engine/protocol.ts';
 import { HttpListener } from '../../../src/l7/http-listener.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
 import { Dialer } from '../../../src/upstream/dialer.ts';
 import { type FakeEngine, happen } from '../upstream/fake-engine.ts';
-import { clusterPlan, endpointPlan, UpstreamFixture } from '../upstream/upstream-fixture.ts';
+import { clusterPlan, endpointPlan, takeOver, UpstreamFixture } from '../upstream/upstream-fixture.ts';
 
 const CLIENT = 1;
 /** Ids of the connections that are dialed, in order. */
@@ -52,18 +53,17 @@ beforeEach(() => {
   const { dispatcher } = fixture;
   const clusters = new ClusterSet(fixture.context, new Random(1));
   const plan: Plan = { version: 1, listeners: [LISTENER], clusters: [clusterPlan([endpointPlan(0)])] };
-  clusters.apply(plan);
+  const planned = takeOver(clusters, plan);
   const counters = new TrafficCounters();
   const context = {
     dispatcher,
-    clusters,
     counters,
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
     shard: 0,
     draining: false,
   };
-  listener = new HttpListener(context, LISTENER);
+  listener = finish(HttpListener.make(context, LISTENER, planned));
   dispatcher.bindListener(0, listener);
 });
 

@@ -2,10 +2,13 @@ import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Board } from '../../../src/contract/board.ts';
 import type { EndpointRef, FromShard, ListenerSocket } from '../../../src/contract/messages.ts';
+import { packPlan } from '../../../src/contract/packed-plan.ts';
 import type { ListenerPlan, Plan } from '../../../src/contract/plan.ts';
-import type { ProtocolListener } from '../../../src/downstream/protocol-listener.ts';
+import type { Slices } from '../../../src/core/slices.ts';
 import { Counter } from '../../../src/engine/protocol.ts';
+import type { Corridor } from '../../../src/shard/corridor.ts';
 import { Shard } from '../../../src/shard/shard.ts';
+import type { PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import type { ListenerContext } from '../../../src/upstream/listener-context.ts';
 import { FakeEngine, happen } from '../upstream/fake-engine.ts';
 import { clusterPlan, endpointPlan } from '../upstream/upstream-fixture.ts';
@@ -15,7 +18,7 @@ const HEARTBEAT_MS = 500;
 const DRAINED_WITHIN_MS = 200;
 
 /** Stands behind a listener and notes what it is told. */
-class Corridor implements ProtocolListener {
+class FakeCorridor implements Corridor {
   readonly protocol: ListenerPlan['protocol'];
   readonly context: ListenerContext;
   readonly calls: string[] = [];
@@ -28,8 +31,9 @@ class Corridor implements ProtocolListener {
     this.protocol = plan.protocol;
   }
 
-  apply(plan: ListenerPlan): void {
-    this.calls.push(`apply ${plan.name} to ${this.context.clusters.at(0).plan.endpoints.length} endpoints`);
+  *prepare(plan: ListenerPlan, clusters: PlannedClusters): Slices<() => void> {
+    yield;
+    return () => this.calls.push(`apply ${plan.name} to ${clusters.at(0).plan.endpoints.length} endpoints`);
   }
 
   closeIdle(): void {
@@ -59,7 +63,7 @@ class Corridor implements ProtocolListener {
 let engine: FakeEngine;
 let board: Board;
 let posted: FromShard[];
-let corridors: Corridor[];
+let corridors: FakeCorridor[];
 let shard: Shard;
 
 function listenerPlan(slot: number, protocol: 'tcp' | 'http' = 'tcp'): ListenerPlan {
@@ -97,8 +101,9 @@ function makeShard(first: Plan): Shard {
       heartbeatMs: HEARTBEAT_MS,
     },
     post: (message) => posted.push(message),
-    makeProtocolListener: (context, listener) => {
-      const corridor = new Corridor(context, listener);
+    *makeCorridor(context, listener) {
+      yield;
+      const corridor = new FakeCorridor(context, listener);
       corridors.push(corridor);
       return corridor;
     },
@@ -106,7 +111,7 @@ function makeShard(first: Plan): Shard {
 }
 
 async function apply(next: Plan): Promise<void> {
-  shard.receive({ type: 'apply', plan: next, sockets: next.listeners.map(({ slot }) => socketOf(slot)) });
+  shard.receive({ type: 'apply', plan: packPlan(next), sockets: next.listeners.map(({ slot }) => socketOf(slot)) });
   await vi.advanceTimersByTimeAsync(0);
 }
 
@@ -143,7 +148,8 @@ describe('a shard that starts', () => {
 
   test('names a listener without a socket', async () => {
     await shard.open();
-    shard.receive({ type: 'apply', plan: plan(2, [listenerPlan(0), listenerPlan(7)]), sockets: [] });
+    const next = packPlan(plan(2, [listenerPlan(0), listenerPlan(7)]));
+    shard.receive({ type: 'apply', plan: next, sockets: [] });
     await vi.advanceTimersByTimeAsync(0);
     expect(posted.at(-1)).toEqual({ type: 'failed', listener: 'listener-7', errno: constants.errno.ENOTSOCK });
   });
@@ -274,7 +280,7 @@ describe('a drain', () => {
     await apply(plan(2, [listenerPlan(0), listenerPlan(5)], 4));
     expect(posted.at(-1)).toEqual({ type: 'applied', version: 2 });
     expect(engine.adopted).toHaveLength(2);
-    expect(corridors[0]!.context.clusters.at(0).endpoints).toHaveLength(1);
+    expect(corridors[0]!.calls).toEqual(['closeIdle']);
   });
 });
 

@@ -2,18 +2,20 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Admin } from '../../../src/contract/board.ts';
 import type { ClusterPlan, Plan } from '../../../src/contract/plan.ts';
 import { Random } from '../../../src/core/random.ts';
-import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
+import { ClusterSet, type PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { TriedEndpoints } from '../../../src/upstream/tried-endpoints.ts';
-import { clusterPlan, endpointPlan, UpstreamFixture } from './upstream-fixture.ts';
+import { clusterPlan, endpointPlan, takeOver, UpstreamFixture } from './upstream-fixture.ts';
 
 const NONE = new TriedEndpoints();
 
 let fixture: UpstreamFixture;
-let clusters: ClusterSet;
+let set: ClusterSet;
+/** Of the plan in force. */
+let clusters: PlannedClusters;
 
 beforeEach(() => {
   fixture = new UpstreamFixture();
-  clusters = new ClusterSet(fixture.context, new Random(1));
+  set = new ClusterSet(fixture.context, new Random(1));
 });
 
 function plan(...list: ClusterPlan[]): Plan {
@@ -21,12 +23,15 @@ function plan(...list: ClusterPlan[]): Plan {
 }
 
 function apply(...slots: number[]): void {
-  clusters.apply(plan(clusterPlan(slots.map((slot) => endpointPlan(slot)))));
+  clusters = takeOver(set, plan(clusterPlan(slots.map((slot) => endpointPlan(slot)))));
 }
 
 describe('the clusters of a plan', () => {
   test('are found by their index', () => {
-    clusters.apply(plan(clusterPlan([endpointPlan(0)]), { ...clusterPlan([endpointPlan(1)]), name: 'other' }));
+    clusters = takeOver(
+      set,
+      plan(clusterPlan([endpointPlan(0)]), { ...clusterPlan([endpointPlan(1)]), name: 'other' }),
+    );
     expect(clusters.at(1).plan.name).toBe('other');
     expect(clusters.at(1).pick(0, NONE)?.slot).toBe(1);
   });
@@ -80,7 +85,7 @@ describe('a new plan', () => {
   test('makes another endpoint where a slot has another address', () => {
     apply(0);
     const [before] = clusters.at(0).endpoints;
-    clusters.apply(plan(clusterPlan([{ ...endpointPlan(0), key: '10.9.9.9:1' }])));
+    clusters = takeOver(set, plan(clusterPlan([{ ...endpointPlan(0), key: '10.9.9.9:1' }])));
     expect(clusters.at(0).endpoints[0]).not.toBe(before);
     expect(before!.isSelectable).toBe(false);
   });
@@ -101,7 +106,7 @@ describe('a new plan', () => {
   ])('makes another policy for $what', ({ next }) => {
     apply(0, 1);
     const before = clusters.at(0).policies;
-    clusters.apply(plan(next));
+    clusters = takeOver(set, plan(next));
     expect(clusters.at(0).policies).not.toBe(before);
   });
 });
@@ -143,7 +148,7 @@ describe('closing', () => {
     apply(0, 1);
     clusters.at(0).endpoints[1]!.pool.put(9, 4000);
     fixture.orders();
-    clusters.close();
+    set.close();
     expect(fixture.orders()).toEqual(['close 9']);
     expect(fixture.engine.addresses).toEqual([undefined, undefined]);
   });

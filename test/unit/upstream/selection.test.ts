@@ -5,7 +5,7 @@ import { Random } from '../../../src/core/random.ts';
 import type { Cluster } from '../../../src/upstream/cluster.ts';
 import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
 import { TriedEndpoints } from '../../../src/upstream/tried-endpoints.ts';
-import { clusterPlan, endpointPlan, UpstreamFixture } from './upstream-fixture.ts';
+import { clusterPlan, endpointPlan, takeOver, UpstreamFixture } from './upstream-fixture.ts';
 
 let fixture: UpstreamFixture;
 let cluster: Cluster;
@@ -16,8 +16,8 @@ function use(count: number, more: Partial<ClusterPlan> = {}, backups = 0): void 
     return { ...endpointPlan(slot), isBackup: slot >= count };
   });
   const clusters = new ClusterSet(fixture.context, new Random(1));
-  clusters.apply({ version: 1, listeners: [], clusters: [{ ...clusterPlan(endpoints), ...more }] });
-  cluster = clusters.at(0);
+  const plan = { version: 1, listeners: [], clusters: [{ ...clusterPlan(endpoints), ...more }] };
+  cluster = takeOver(clusters, plan).at(0);
 }
 
 /** Slots of so many picks, each once, in order. */

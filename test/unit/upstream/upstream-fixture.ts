@@ -1,6 +1,8 @@
 import { Board } from '../../../src/contract/board.ts';
-import type { ClusterPlan, EndpointPlan, PolicyName } from '../../../src/contract/plan.ts';
+import type { ClusterPlan, EndpointPlan, Plan, PolicyName } from '../../../src/contract/plan.ts';
+import { finish } from '../../../src/core/slices.ts';
 import { Dispatcher } from '../../../src/engine/dispatcher.ts';
+import type { ClusterSet, PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { FakeEngine } from './fake-engine.ts';
 
@@ -20,6 +22,13 @@ const RETRY = { attempts: 2, budgetPercent: 20, bodyMaxBytes: 65_536 };
 
 export function clusterPlan(endpoints: readonly EndpointPlan[], policy: PolicyName = 'round-robin'): ClusterPlan {
   return { slot: 0, name: 'origin', policy, endpoints, connectMs: 500, poolIdleMs: 4000, retry: RETRY };
+}
+
+/** Prepares the plan and puts it in force. */
+export function takeOver(clusters: ClusterSet, plan: Plan): PlannedClusters {
+  const planned = finish(clusters.prepare(plan));
+  planned.takeOver();
+  return planned;
 }
 
 /** A board, an engine without sockets, and endpoints on both. */
