@@ -3,7 +3,7 @@
 const FIRST_MS = 100;
 const MAX_MS = 30_000;
 /** A shard that lived this long was healthy: its crash starts a new count. */
-const HEALTHY_AFTER_MS = 10_000;
+const HEALTHY_AFTER_MS = 3_000;
 
 export class RestartBackoff {
   #crashesInARow = 0;

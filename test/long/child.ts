@@ -17,10 +17,20 @@ export class Child<Started, Report> {
     this.started = started;
   }
 
-  /** Runs a module of this folder, with one argument that it finds as JSON. */
-  static async start<Started, Report>(path: string, argument: unknown = {}): Promise<Child<Started, Report>> {
+  /** Runs a module of this folder, with one argument that it finds as JSON, in a network namespace if one is named. */
+  static async start<Started, Report>(
+    path: string,
+    argument: unknown = {},
+    namespace?: string,
+  ): Promise<Child<Started, Report>> {
     const file = fileURLToPath(new URL(path, import.meta.url));
-    const child = fork(file, [JSON.stringify(argument)], { cwd: ROOT, execArgv: ['--import', 'jiti/register'] });
+    const [execPath, ...execArgv] = [
+      ...(namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]),
+      process.execPath,
+      '--import',
+      'jiti/register',
+    ];
+    const child = fork(file, [JSON.stringify(argument)], { cwd: ROOT, execPath, execArgv });
     const [started] = await within(START_TIMEOUT_MS, `the start of ${path}`, once(child, 'message'));
     return new Child(child, started as Started);
   }
@@ -31,6 +41,11 @@ export class Child<Started, Report> {
 
   get hasEnded(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Tells it something for `onOrder` of its `serveParent`. */
+  order(order: unknown): void {
+    this.#process.send({ order });
   }
 
   /** Asks it to end what it does, and gives its report. The process then ends. */
@@ -53,10 +68,11 @@ export function childArgument<T>(): T {
 }
 
 /** In the child: says what it has to say first, and answers `stop` with what `stop` gives. Ends with the process that started it. */
-export function serveParent(started: unknown, stop: () => unknown): void {
+export function serveParent(started: unknown, stop: () => unknown, onOrder?: (order: unknown) => void): void {
   process.once('disconnect', () => process.exit());
-  process.once('message', async () => {
-    process.send!((await stop()) ?? {});
+  process.on('message', async (message) => {
+    if (message === 'stop') process.send!((await stop()) ?? {});
+    else onOrder?.((message as { order: unknown }).order);
   });
   process.send!(started);
 }

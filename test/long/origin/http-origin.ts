@@ -30,7 +30,10 @@ export interface Request {
 }
 
 /** `endsIdleConnections`: ends or resets connections at a random moment after each answer, as endpoints do that restart. */
-export async function startHttpOrigin(failures: Failures, { endsIdleConnections = false } = {}): Promise<HttpOrigin> {
+export async function startHttpOrigin(
+  failures: Failures,
+  { endsIdleConnections = false, host = '127.0.0.1' } = {},
+): Promise<HttpOrigin> {
   const counts = { requestCount: 0, wholeUploadCount: 0 };
   const server = createServer({ noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS }, (message, response) => {
     counts.requestCount++;
@@ -59,7 +62,7 @@ export async function startHttpOrigin(failures: Failures, { endsIdleConnections 
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nx-id: ${id}\r\n\r\n`);
     socket.pipe(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return { port: (server.address() as AddressInfo).port, server, counts };
 }
 
