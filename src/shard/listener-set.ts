@@ -20,6 +20,8 @@ export class ListenerSet {
   readonly #open = new Map<number, Listener<Corridor>>();
   readonly #board: Board;
   #leaving: Leaving[] = [];
+  /** Closed by the last plan: what waited in their accept queues was still to come to them. */
+  #lastClosed: Listener[] = [];
   /** Every slot there ever was: connections outlive their listener. */
   readonly #slots = new Set<number>();
 
@@ -47,6 +49,7 @@ export class ListenerSet {
     }
     const kept = new Set(plan.listeners.map(({ slot }) => slot));
     return () => {
+      this.#forgetClosed();
       for (const listener of [...this.#open.values()]) if (!kept.has(listener.slot)) this.#close(listener);
       for (const step of steps) step();
       this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
@@ -134,6 +137,15 @@ export class ListenerSet {
     listener.close();
     this.#open.delete(listener.slot);
     this.#leaving.push(listener);
+    this.#lastClosed.push(listener);
+  }
+
+  /** Lets go of listeners that nobody comes to any more, with the plans that they hold. */
+  #forgetClosed(): void {
+    for (const { slot } of this.#lastClosed) {
+      if (!this.#open.has(slot)) this.#context.dispatcher.bindListener(slot, undefined);
+    }
+    this.#lastClosed = [];
   }
 }
 
