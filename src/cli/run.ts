@@ -3,6 +3,7 @@ import { DEFAULT_CONFIG_FILES, findConfigFile } from '../config/find-config-file
 import { loadConfig } from '../config/load-config.ts';
 import { formatProblems } from '../config/problem.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { HeapTidier } from './heap-tidier.ts';
 import { loadConfigApart } from './load-apart.ts';
 import { runProxy } from './run-proxy.ts';
 
@@ -26,8 +27,9 @@ export async function runRun(
     return ExitCode.CONFIG;
   }
   process.stderr.write(formatProblems(result.warnings, path));
+  const tidier = new HeapTidier();
   return runProxy(result.config, {
-    load: () => loadConfigApart(absolute),
+    load: () => loadConfigApart(absolute).finally(() => tidier.touch()),
     watch: options.watch ? absolute : undefined,
   });
 }
