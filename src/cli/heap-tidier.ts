@@ -9,19 +9,19 @@ const QUIET_MS = 3_000;
  * of reloads before it looks at old objects, and the process would seem to leak. Takes some 10 ms, on no thread that carries traffic.
  */
 export class HeapTidier {
-  readonly #collect: () => void;
   #timer: NodeJS.Timeout | undefined;
-
-  constructor() {
-    // What `--expose-gc` does, for one function instead of a global.
-    setFlagsFromString('--expose-gc');
-    this.#collect = runInNewContext('gc') as () => void;
-    setFlagsFromString('--no-expose-gc');
-  }
 
   /** Something was done that leaves garbage. */
   touch(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#collect, QUIET_MS).unref();
+    this.#timer = setTimeout(collect, QUIET_MS).unref();
   }
+}
+
+/** What `--expose-gc` is for, without a global. */
+function collect(): void {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  gc();
 }

@@ -15,7 +15,7 @@ import { type PackedPlan, unpackPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import { invariant } from '../core/invariant.ts';
 import { Random } from '../core/random.ts';
-import { finishAtPace, type Slices } from '../core/slices.ts';
+import { finish, finishAtPace, type Slices } from '../core/slices.ts';
 import type { Listener } from '../downstream/listener.ts';
 import { Dispatcher } from '../engine/dispatcher.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -96,7 +96,8 @@ export class Shard {
     this.#beat();
     this.#heartbeat = setInterval(() => this.#beat(), this.#start.heartbeatMs);
     const { plan, sockets } = this.#start;
-    if (await this.#carryOut(this.#prepare(plan), sockets)) this.#post({ type: 'ready' });
+    // At once: there is nothing yet that it could keep waiting.
+    if (await this.#carryOut(finish(this.#prepare(plan)), sockets)) this.#post({ type: 'ready' });
   }
 
   /** Never within a round of the engine. */
@@ -134,7 +135,12 @@ export class Shard {
 
   /** A shard that no longer accepts ends with the plan it has. */
   async #apply(packed: PackedPlan, sockets: readonly ListenerSocket[]): Promise<void> {
-    if (await this.#carryOut(this.#unpackAndPrepare(packed), sockets)) {
+    const takeOver = await finishAtPace(
+      this.#unpackAndPrepare(packed),
+      PREPARE_PACE,
+      () => this.#phase !== 'accepting',
+    );
+    if (takeOver === undefined || (await this.#carryOut(takeOver, sockets))) {
       this.#post({ type: 'applied', version: packed.version });
     }
   }
@@ -153,10 +159,8 @@ export class Shard {
     };
   }
 
-  /** Returns whether all listeners are open; if not, the supervisor was told. */
-  async #carryOut(work: Slices<() => readonly Listener[]>, sockets: readonly ListenerSocket[]): Promise<boolean> {
-    const takeOver = await finishAtPace(work, PREPARE_PACE, () => this.#phase !== 'accepting');
-    if (takeOver === undefined) return true;
+  /** Puts a plan in force. Returns whether all listeners are open; if not, the supervisor was told. */
+  async #carryOut(takeOver: () => readonly Listener[], sockets: readonly ListenerSocket[]): Promise<boolean> {
     const added = takeOver();
     this.#context.dispatcher.commands.flush();
     const failure = await openListeners(added, sockets);

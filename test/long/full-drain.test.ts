@@ -6,6 +6,7 @@ import { get } from '../integration/http-rig.ts';
 import { ENGINES, ProxyProcess } from '../integration/proxy-process.ts';
 import { bodyOf } from './body.ts';
 import { Child } from './child.ts';
+import { echo } from './load/echo.ts';
 import { pause } from './load/pacer.ts';
 import { requestText } from './load/raw-requests.ts';
 import { openSession } from './load/sessions.ts';
@@ -100,23 +101,6 @@ describe.each(ENGINES)('a drain with everything under way with the %s engine', (
     });
     for (const socket of sockets) expect(await echo(socket, 'hello')).toBe('hello');
     return sockets;
-  }
-
-  function echo(socket: Socket, word: string): Promise<string> {
-    return new Promise((resolve) => {
-      let received = '';
-      const onData = (bytes: Buffer) => {
-        received += bytes;
-        if (received.length >= word.length) finish(received);
-      };
-      const onClose = () => finish('closed');
-      const finish = (text: string) => {
-        socket.off('data', onData).off('close', onClose);
-        resolve(text);
-      };
-      socket.on('data', onData).on('close', onClose);
-      socket.write(word);
-    });
   }
 
   /** Words every so often until `untilMs`, then the client ends. Gives what went wrong. */

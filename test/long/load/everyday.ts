@@ -8,6 +8,7 @@ import { HttpClient } from '../../integration/http-client.ts';
 import { bodyOf } from '../body.ts';
 import { childArgument, serveParent } from '../child.ts';
 import { type Ask, problemOf } from './ask.ts';
+import { echo } from './echo.ts';
 import { Pacer, pause } from './pacer.ts';
 import { requestText } from './raw-requests.ts';
 import { openSession } from './sessions.ts';
@@ -16,7 +17,7 @@ import { Tally } from './tally.ts';
 const AT_ONCE_MAX = 400;
 const CONNECTIONS = 32;
 const SIZE = 512;
-const ECHO_TIMEOUT_MS = 10_000;
+const UPGRADE_TIMEOUT_MS = 10_000;
 const ECHO_REST_MS = 1_000;
 
 export interface EverydayOrder {
@@ -91,7 +92,7 @@ async function webSocket(): Promise<string> {
   const client = new HttpClient(order.web);
   try {
     client.send(requestText('GET', 'echo', 0, id, ['Connection: Upgrade', 'Upgrade: echo']));
-    const { status } = await client.answer({ ms: ECHO_TIMEOUT_MS });
+    const { status } = await client.answer({ ms: UPGRADE_TIMEOUT_MS });
     return status === 101 ? await converse(client.socket, id) : `${id} was answered with ${status}`;
   } finally {
     client.close();
@@ -113,31 +114,11 @@ async function session(): Promise<string> {
 async function converse(socket: Socket, id: string): Promise<string> {
   for (let count = 0; !pacer.isStopping; count++) {
     const word = `${id} ${count}`;
-    const problem = await echoProblem(socket, word);
-    if (problem !== '') return `${word}: ${problem}`;
+    const answer = await echo(socket, word);
+    if (answer !== word) return `${word}: ${answer}`;
     await pause(ECHO_REST_MS);
   }
   return '';
-}
-
-function echoProblem(socket: Socket, word: string): Promise<string> {
-  if (socket.destroyed || socket.readableEnded) return Promise.resolve('closed meanwhile');
-  return new Promise((resolve) => {
-    let received = '';
-    const finish = (problem: string) => {
-      clearTimeout(timer);
-      socket.off('data', onData).off('close', onClose);
-      resolve(problem);
-    };
-    const timer = setTimeout(() => finish('no echo'), ECHO_TIMEOUT_MS);
-    const onData = (bytes: Buffer) => {
-      received += bytes;
-      if (received.length >= word.length) finish(received === word ? '' : `the echo is ${received}`);
-    };
-    const onClose = () => finish('closed');
-    socket.on('data', onData).on('close', onClose);
-    socket.write(word);
-  });
 }
 
 serveParent({}, async (): Promise<EverydayReport> => {
