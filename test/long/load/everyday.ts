@@ -15,7 +15,6 @@ import { openSession } from './sessions.ts';
 import { Tally } from './tally.ts';
 
 const AT_ONCE_MAX = 400;
-const CONNECTIONS = 32;
 const SIZE = 512;
 const UPGRADE_TIMEOUT_MS = 10_000;
 const ECHO_REST_MS = 1_000;
@@ -30,6 +29,8 @@ export interface EverydayOrder {
   /** Requests that take `slowMs` each, over connections that are kept. */
   readonly slow?: number;
   readonly slowMs?: number;
+  /** Most connections that are kept for each kind of request; 32 if not told. */
+  readonly connections?: number;
   /** Connections that stay open from the start to the end, with an echo per second. */
   readonly webSockets?: number;
   readonly sessions?: number;
@@ -69,7 +70,7 @@ function startRequests(name: string, perSecond: number, how: Pick<Ask, 'kind' | 
   );
 }
 
-const keeping = () => new Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' });
+const keeping = () => new Agent({ keepAlive: true, maxSockets: order.connections ?? 32, scheduling: 'fifo' });
 const { kept = 0, fresh = 0, posts = 0, slow = 0, slowMs = 100, webSockets = 0, sessions = 0 } = order;
 startRequests('kept', kept, { kind: 'bytes', agent: keeping() });
 startRequests('fresh', fresh, { kind: 'bytes', agent: false });
