@@ -4,6 +4,7 @@
 #include <napi.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -95,6 +96,36 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void* context_ = nullptr;
 };
 
+std::string TextOf(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::String>().Utf8Value();
+}
+
+std::string BytesOf(const Napi::Object& object, const char* name) {
+  const auto bytes = object.Get(name).As<Napi::Uint8Array>();
+  return {reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength()};
+}
+
+// The shape is SecureContext of src/engine/secure-context.ts, complete.
+TlsSpec ReadTlsSpec(const Napi::Object& object) {
+  TlsSpec spec;
+  spec.is_server = object.Get("isServer").As<Napi::Boolean>();
+  const auto pairs = object.Get("pairs").As<Napi::Array>();
+  for (uint32_t i = 0; i < pairs.Length(); i++) {
+    const auto pair = pairs.Get(i).As<Napi::Object>();
+    spec.pairs.push_back({TextOf(pair, "certificate"), TextOf(pair, "key"), BytesOf(pair, "ocsp")});
+  }
+  spec.min_version = object.Get("minVersion").As<Napi::Number>();
+  spec.ciphers = TextOf(object, "ciphers");
+  spec.alpn = BytesOf(object, "alpn");
+  spec.authorities = TextOf(object, "authorities");
+  spec.client_certificate =
+      static_cast<ClientCertificate>(object.Get("clientCertificate").As<Napi::Number>().Uint32Value());
+  spec.verify = object.Get("verify").As<Napi::Boolean>();
+  const std::string identity = BytesOf(object, "identity");
+  std::copy_n(identity.begin(), std::min(identity.size(), spec.identity.size()), spec.identity.begin());
+  return spec;
+}
+
 class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -113,6 +144,11 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
                            InstanceMethod<&EngineObject::Reserve>("reserve"),
                            InstanceMethod<&EngineObject::LocalAddress>("localAddress"),
                            InstanceMethod<&EngineObject::Progress>("progress"),
+                           InstanceMethod<&EngineObject::RememberContext>("rememberContext"),
+                           InstanceMethod<&EngineObject::ForgetContext>("forgetContext"),
+                           InstanceMethod<&EngineObject::SetTicketKeys>("setTicketKeys"),
+                           InstanceMethod<&EngineObject::SecureFailure>("secureFailure"),
+                           InstanceMethod<&EngineObject::PeerCertificate>("peerCertificate"),
                            InstanceMethod<&EngineObject::IsOpen>("isOpen"),
                            InstanceMethod<&EngineObject::Close>("close"),
                        });
@@ -203,12 +239,37 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
   Napi::Value RememberAddress(const Napi::CallbackInfo& info) {
     Address address;
     const int error = ParseAddress(Integer(info, 0), info[1].As<Napi::String>().Utf8Value(), Integer(info, 2), address);
-    return Answer(error < 0 ? error : engine().RememberAddress(address));
+    return Answer(error < 0
+                      ? error
+                      : engine().RememberAddress(address, Integer(info, 3), info[4].As<Napi::String>().Utf8Value()));
   }
   void ForgetAddress(const Napi::CallbackInfo& info) { engine().ForgetAddress(Index(info, 0)); }
   Napi::Value Dial(const Napi::CallbackInfo& info) { return Answer(engine().Dial(Index(info, 0))); }
   Napi::Value Redial(const Napi::CallbackInfo& info) {
     return Answer(engine().Redial(Integer(info, 0), Index(info, 1)));
+  }
+
+  // A handle, or the reason why there is none.
+  Napi::Value RememberContext(const Napi::CallbackInfo& info) {
+    std::string error;
+    const int handle = engine().RememberContext(ReadTlsSpec(info[0].As<Napi::Object>()), error);
+    if (handle < 0) return Napi::String::New(info.Env(), error);
+    return Napi::Number::New(info.Env(), handle);
+  }
+  void ForgetContext(const Napi::CallbackInfo& info) { engine().ForgetContext(Index(info, 0)); }
+  Napi::Value SetTicketKeys(const Napi::CallbackInfo& info) {
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    return Napi::Boolean::New(info.Env(), engine().SetTicketKeys({bytes.Data(), bytes.ElementLength()}));
+  }
+  Napi::Value SecureFailure(const Napi::CallbackInfo& info) {
+    const TlsSession* session = engine().SecureSession(Integer(info, 0));
+    return Napi::String::New(info.Env(), session == nullptr ? "" : session->failure());
+  }
+  Napi::Value PeerCertificate(const Napi::CallbackInfo& info) {
+    const TlsSession* session = engine().SecureSession(Integer(info, 0));
+    const std::string der = session == nullptr ? "" : session->peer_certificate();
+    if (der.empty()) return info.Env().Undefined();
+    return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t*>(der.data()), der.size());
   }
 
   Napi::Value Progress(const Napi::CallbackInfo& info) {

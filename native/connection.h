@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "buffer_pool.h"
 #include "splice_pipe.h"
+#include "tls_session.h"
 #include "unique_fd.h"
 
 namespace fourseven {
@@ -49,6 +51,7 @@ struct Connection {
   bool eof : 1 = false;           // FIN was read
   bool end_reported : 1 = false;  // END was emitted
   bool half_closed : 1 = false;   // we sent FIN
+  bool handshaking : 1 = false;   // TLS is not established yet; a dial is not done before it is
   bool write_broken : 1 = false;  // EPIPE or a reset while sending; the read side says what became of it
 
   // The other side of a flow: where our bytes go, and whose bytes come to us (only the one that waits or relays).
@@ -67,6 +70,11 @@ struct Connection {
   uint32_t unsent = 0;
   BlockPtr held;
 
+  // Where TLS is spoken. `unsent` then counts plain bytes that wait for the handshake; what is sealed waits in `sealed`
+  // (nullptr: nothing does).
+  std::unique_ptr<TlsSession> tls;
+  BlockPtr sealed;
+
   // Deadline, in ticks of the engine's clock; kNoTick: none. Where the wheel has it: it may be earlier, never later.
   int64_t deadline_tick = kNoTick;
   int64_t wheel_tick = kNoTick;
@@ -80,6 +88,8 @@ struct Connection {
   int32_t linger_ms = 0;
 
   [[nodiscard]] int32_t id() const;
+  // Whether there is output that the socket has not taken.
+  [[nodiscard]] bool has_pending() const { return unsent > 0 || sealed != nullptr; }
   [[nodiscard]] bool accepted() const { return listener != kNoListener; }
 };
 

@@ -17,6 +17,8 @@ constexpr int kRoundsMax = 16;
 constexpr int64_t kTurnMaxMs = 10;
 // What all flows together may move in one round: a millisecond or two, however many stream.
 constexpr uint64_t kRoundRelayMaxBytes = 8 * 1024 * 1024;
+// What handshakes may take of one round: a storm of them must not starve who is connected.
+constexpr int64_t kRoundHandshakeNs = 2'000'000;
 // Readiness reports taken per round.
 constexpr int kPollMax = 256;
 // Reads of kReceiveMaxBytes that one lingering connection gets per round.
@@ -87,6 +89,7 @@ bool Engine::Round() {
   event_count_ = 0;
   receive_offset_ = 0;
   relay_budget_ = kRoundRelayMaxBytes;
+  handshake_budget_ns_ = kRoundHandshakeNs;
   const size_t taken = std::min<size_t>(waiting_events_.size(), kEventsMax - kEventsReserve);
   for (size_t i = 0; i < taken; i++) {
     std::memcpy(door_.events + event_count_++ * kEventWords, waiting_events_[i].data(), sizeof waiting_events_[i]);
@@ -124,9 +127,9 @@ void Engine::Poll() {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.readable = true;
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) connection.hangup = true;
     if ((events & EPOLLERR) != 0) connection.failed = true;
-    if (connection.state == State::kConnecting) {
+    if (connection.state == State::kConnecting && !connection.handshaking) {
       FinishConnect(connection);
-    } else if ((events & EPOLLOUT) != 0 && connection.unsent > 0) {
+    } else if ((events & EPOLLOUT) != 0 && connection.has_pending()) {
       Flush(connection);
     } else if ((events & EPOLLOUT) != 0 && connection.feeder != kNoIndex) {
       OutputDrained(connection);
@@ -220,20 +223,27 @@ void Engine::Touch(Connection& connection) {
 // --- Dialing
 // ----------------------------------------------------------------------------------------------------------------------------
 
-int Engine::RememberAddress(const Address& address) {
+int Engine::RememberAddress(const Address& address, int context, const std::string& server_name) {
+  Target target{address, nullptr, nullptr, server_name};
+  if (context >= 0) {
+    if (static_cast<uint32_t>(context) >= contexts_.size() || contexts_[static_cast<uint32_t>(context)] == nullptr)
+      return -EINVAL;
+    target.context = contexts_[static_cast<uint32_t>(context)];
+    target.resumption = std::make_shared<TlsResumption>();
+  }
   if (!free_addresses_.empty()) {
     const uint32_t handle = free_addresses_.back();
     free_addresses_.pop_back();
-    addresses_[handle] = address;
+    addresses_[handle] = std::move(target);
     return static_cast<int>(handle);
   }
-  addresses_.push_back(address);
+  addresses_.push_back(std::move(target));
   return static_cast<int>(addresses_.size() - 1);
 }
 
 void Engine::ForgetAddress(uint32_t handle) {
-  if (handle >= addresses_.size() || addresses_[handle].length == 0) return;
-  addresses_[handle].length = 0;
+  if (handle >= addresses_.size() || addresses_[handle].address.length == 0) return;
+  addresses_[handle] = Target();
   free_addresses_.push_back(handle);
 }
 
@@ -269,15 +279,20 @@ int Engine::Redial(int32_t id, uint32_t handle) {
     dialed_open_--;
     door_.counters[counter::kConnectionsOpen]--;
   }
-  connection->readable = connection->hangup = connection->failed = false;
+  connection->readable = connection->hangup = connection->failed = connection->handshaking = false;
+  buffers_.Put(std::move(connection->sealed));
   return StartDial(*connection, handle);
 }
 
 int Engine::StartDial(Connection& connection, uint32_t handle) {
-  if (handle >= addresses_.size() || addresses_[handle].length == 0) return -EINVAL;
+  if (handle >= addresses_.size() || addresses_[handle].address.length == 0) return -EINVAL;
   if (descriptors_open() + 1 > descriptors_max_) return -EMFILE;
+  const Target& target = addresses_[handle];
+  connection.tls =
+      target.context == nullptr ? nullptr : TlsSession::Create(target.context, target.resumption, target.server_name);
+  if (target.context != nullptr && connection.tls == nullptr) return -ENOMEM;
   bool connected = false;
-  UniqueFd fd(fourseven::Dial(addresses_[handle], connected));
+  UniqueFd fd(fourseven::Dial(target.address, connected));
   if (!fd.valid()) {
     // Refused at once (a unix socket, or no route): the same to the shard as refused later.
     const int error = fd.Release();
@@ -303,10 +318,15 @@ void Engine::FinishConnect(Connection& connection) {
     return;
   }
   connection.failed = false;
+  if (connection.tls != nullptr) {
+    connection.handshaking = true;
+    QueueReady(connection);
+    return;
+  }
   connection.state = State::kOpen;
   Emit(event::kConnected, connection.id());
   if (connection.deliver_held) QueueReady(connection);
-  if (connection.unsent > 0) {
+  if (connection.has_pending()) {
     Flush(connection);
   } else {
     OutputDrained(connection);
@@ -316,7 +336,9 @@ void Engine::FinishConnect(Connection& connection) {
 void Engine::FailConnect(Connection& connection, int error) {
   connection.fd.Reset();
   connection.state = State::kUnconnected;
-  connection.readable = connection.hangup = connection.failed = false;
+  connection.readable = connection.hangup = connection.failed = connection.handshaking = false;
+  connection.write_broken = false;
+  buffers_.Put(std::move(connection.sealed));
   wheel_.Set(connection, kNoTick);
   dialed_open_--;
   door_.counters[counter::kConnectionsOpen]--;
@@ -332,12 +354,17 @@ void Engine::Service(Connection& connection) {
     case State::kLingering:
       DiscardInput(connection);
       return;
+    case State::kConnecting:
     case State::kOpen:
       break;
     default:
       return;
   }
-  if (connection.failed && connection.eof) {
+  if (connection.handshaking) {
+    HandshakeStep(connection);
+  } else if (connection.state != State::kOpen) {
+    return;
+  } else if (connection.failed && connection.eof) {
     // Reset after its FIN: no read would tell.
     const int error = PendingError(connection.fd.get());
     Lose(connection, error == 0 ? ECONNRESET : error);
@@ -359,6 +386,8 @@ void Engine::ReportWhilePaused(Connection& connection) {
   if (connection.failed) {
     const int error = PendingError(connection.fd.get());
     Lose(connection, error == 0 ? ECONNRESET : error);
+  } else if (connection.tls != nullptr) {
+    ReadAheadForEnd(connection);
   } else if (connection.hangup && !connection.end_reported) {
     // Only an end with nothing unread before it is news: the rest is found by reading, later.
     uint8_t byte = 0;
@@ -377,24 +406,28 @@ void Engine::DeliverHeld(Connection& connection) {
   std::memcpy(door_.slab + receive_offset_, connection.held->data(), length);
   buffers_.Put(std::move(connection.held));
   connection.deliver_held = false;
-  Emit(event::kData, connection.id(), static_cast<int32_t>(receive_offset_), static_cast<int32_t>(length), 0);
+  const bool ends = connection.eof && !connection.end_reported;
+  Emit(event::kData, connection.id(), static_cast<int32_t>(receive_offset_), static_cast<int32_t>(length),
+       ends ? 1 : 0);
   receive_offset_ += (length + kSlabAlignment - 1) / kSlabAlignment * kSlabAlignment;
+  if (ends) ReportEnd(connection);
 }
 
 void Engine::ReceiveData(Connection& connection) {
   const uint32_t held = connection.held == nullptr ? 0 : connection.held->size();
   uint8_t* at = door_.slab + receive_offset_;
-  const ssize_t count = Receive(connection.fd.get(), at + held, kReceiveMaxBytes);
+  const auto [count, drained] = Take(connection, at + held, kReceiveMaxBytes);
   if (count > 0) {
     CountReceived(connection, static_cast<size_t>(count));
     if (held > 0) std::memcpy(at, connection.held->data(), held);
     buffers_.Put(std::move(connection.held));
     connection.deliver_held = false;
     const uint32_t length = held + static_cast<uint32_t>(count);
-    const bool drained = count < static_cast<ssize_t>(kReceiveMaxBytes);
-    // A short read with FIN known to be queued has read up to it. An error may hide behind it, so that one is read.
-    connection.eof = drained && connection.hangup && !connection.failed;
-    connection.readable = !drained || connection.failed;
+    // A short read with FIN known to be queued has read up to it. An error may hide behind it, so that one is read. TLS
+    // says itself that nothing follows.
+    connection.eof =
+        connection.tls != nullptr ? connection.tls->peer_ended() : drained && connection.hangup && !connection.failed;
+    connection.readable = !drained || connection.failed || (connection.hangup && !connection.eof);
     Emit(event::kData, connection.id(), static_cast<int32_t>(receive_offset_), static_cast<int32_t>(length),
          connection.eof ? 1 : 0);
     receive_offset_ += (length + kSlabAlignment - 1) / kSlabAlignment * kSlabAlignment;
@@ -481,8 +514,10 @@ void Engine::Kill(Connection& connection, bool reset) {
     door_.counters[counter::kConnectionsOpen]--;
   }
   buffers_.Put(std::move(connection.held));
+  buffers_.Put(std::move(connection.sealed));
   if (!connection.retain) buffers_.Put(std::move(connection.out));
   connection.unsent = 0;
+  connection.handshaking = false;
   connection.state = State::kDead;
   dead_.push_back(connection.index);
   if (accept_starved_) RewatchListeners();
@@ -574,7 +609,7 @@ void Engine::HandleCommand(const int32_t* words) {
       connection->resume_when_drained = false;
       return;
     case command::kResume:
-      if (words[2] == 1 && connection->unsent > 0) {
+      if (words[2] == 1 && connection->has_pending()) {
         connection->resume_when_drained = true;
         return;
       }
@@ -601,6 +636,10 @@ void Engine::HandleCommand(const int32_t* words) {
       return;
     case command::kRelease:
       ReleaseRetained(*connection);
+      return;
+    case command::kSecure:
+      HandleSecure(*connection, static_cast<uint32_t>(words[2]), static_cast<uint32_t>(words[3]),
+                   static_cast<uint32_t>(words[4]));
       return;
     default:
       return;
@@ -638,7 +677,7 @@ void Engine::HandleHold(Connection& connection, uint32_t offset, uint32_t length
 }
 
 void Engine::HandleClose(Connection& connection, int32_t linger_ms) {
-  if (connection.state != State::kOpen) {
+  if (connection.state != State::kOpen || connection.handshaking) {
     Kill(connection, false);
     return;
   }
@@ -654,7 +693,7 @@ void Engine::HandleClose(Connection& connection, int32_t linger_ms) {
   connection.state = State::kFlushing;
   connection.idle_ticks = 0;
   buffers_.Put(std::move(connection.held));
-  if (connection.unsent == 0) {
+  if (!connection.has_pending()) {
     FinishFlushing(connection);
   } else {
     wheel_.Set(connection, TicksFromNow(kFlushMaxMs));
@@ -662,6 +701,10 @@ void Engine::HandleClose(Connection& connection, int32_t linger_ms) {
 }
 
 void Engine::FinishFlushing(Connection& connection) {
+  if (!connection.write_broken && !SayEnd(connection)) {
+    wheel_.Set(connection, TicksFromNow(kFlushMaxMs));
+    return;
+  }
   if (connection.linger_ms <= 0 || connection.write_broken) {
     Kill(connection, false);
     return;

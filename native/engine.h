@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "protocol.h"
 #include "socket.h"
 #include "splice_pipe.h"
+#include "tls_context.h"
 #include "unique_fd.h"
 
 namespace fourseven {
@@ -66,7 +68,8 @@ class Engine {
   void ResumeListener(uint32_t listener);
   void CloseListener(uint32_t listener);
 
-  [[nodiscard]] int RememberAddress(const Address& address);
+  // Connections to the address speak TLS if there is a context: a dial of it is done once it is established.
+  [[nodiscard]] int RememberAddress(const Address& address, int context = -1, const std::string& server_name = "");
   void ForgetAddress(uint32_t handle);
   [[nodiscard]] int Dial(uint32_t handle);
   [[nodiscard]] int Redial(int32_t id, uint32_t handle);
@@ -76,6 +79,14 @@ class Engine {
   [[nodiscard]] int Reserve();
   // Empty if the id is stale.
   [[nodiscard]] std::string LocalAddress(int32_t id);
+
+  // Makes a context for connections. Returns its handle, or -EINVAL with a reason in `error`. What uses it keeps it.
+  [[nodiscard]] int RememberContext(const TlsSpec& spec, std::string& error);
+  void ForgetContext(uint32_t handle);
+  // False if they are none.
+  [[nodiscard]] bool SetTicketKeys(std::span<const uint8_t> bytes) { return ticket_keys_.Set(bytes); }
+  // Of a connection that speaks TLS, or whose last event said that TLS failed; nullptr otherwise.
+  [[nodiscard]] const TlsSession* SecureSession(int32_t id);
   [[nodiscard]] bool IsOpen(int32_t id);
 
  private:
@@ -148,6 +159,26 @@ class Engine {
   void CountSent(Connection& connection, size_t bytes);
   void CountReceived(Connection& connection, size_t bytes);
 
+  // TLS (secure.cc).
+  struct Received {
+    ssize_t count;  // as Receive
+    bool drained;   // the socket has no more for now
+  };
+  // What a connection receives, opened where TLS is spoken.
+  [[nodiscard]] Received Take(Connection& connection, uint8_t* at, size_t capacity);
+  [[nodiscard]] Received TakeSecure(Connection& connection, uint8_t* at, size_t capacity);
+  void HandleSecure(Connection& connection, uint32_t handle, uint32_t offset, uint32_t length);
+  void HandshakeStep(Connection& connection);
+  void FinishHandshake(Connection& connection, std::span<const uint8_t> rest);
+  void FailHandshake(Connection& connection, int error);
+  bool SealOrKeep(Connection& connection, std::span<iovec> ranges, size_t total);
+  [[nodiscard]] bool FlushSecure(Connection& connection);
+  // Sends what was sealed, as far as the socket takes it; returns 0, or the error of the socket or of too much.
+  [[nodiscard]] int SendSealed(Connection& connection);
+  // Says that nothing follows; returns whether that has left. True where no TLS is spoken.
+  [[nodiscard]] bool SayEnd(Connection& connection);
+  void ReadAheadForEnd(Connection& connection);
+
   // Flows (relay.cc).
   void StartRelay(Connection& source, Connection& sink, uint64_t count, Flow flow);
   void StartTunnel(Connection& first, Connection& second, int32_t idle_ms);
@@ -193,7 +224,13 @@ class Engine {
   BufferPool buffers_;
   PipePool pipes_;
   std::vector<Listener> listeners_;
-  std::vector<Address> addresses_;
+  struct Target {
+    Address address;
+    std::shared_ptr<TlsContext> context;
+    std::shared_ptr<TlsResumption> resumption;
+    std::string server_name;
+  };
+  std::vector<Target> addresses_;
   std::vector<uint32_t> free_addresses_;
 
   int64_t now_ms_ = 0;
@@ -219,6 +256,14 @@ class Engine {
 
   // Where a relay's bytes pass through on their way from one socket to the other.
   std::vector<uint8_t> copy_buffer_;
+
+  TlsTicketKeys ticket_keys_;
+  std::vector<std::shared_ptr<TlsContext>> contexts_;
+  // What handshakes may still take of this round.
+  int64_t handshake_budget_ns_ = 0;
+  // Sealed bytes on their way: received, and to be sent.
+  std::vector<uint8_t> cipher_in_;
+  std::vector<uint8_t> cipher_out_;
 };
 
 }  // namespace fourseven

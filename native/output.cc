@@ -49,12 +49,13 @@ void Engine::SendRanges(Connection& connection, Connection* source, bool retain,
   if (connection.retain && !retain) ReleaseRetained(connection);
   connection.retain = retain && (connection.out == nullptr || connection.retain);
   if (!SendOrKeep(connection, {vectors.data(), count}, total)) return;
-  if (connection.unsent > 0 && source != nullptr && source->state == State::kOpen) BlockOn(*source, connection);
+  if (connection.has_pending() && source != nullptr && source->state == State::kOpen) BlockOn(*source, connection);
 }
 
 bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total) {
   // Half-closed by the shard: what a relay still brings is dropped, as a SEND would be.
   if (connection.half_closed) return true;
+  if (connection.tls != nullptr) return SealOrKeep(connection, ranges, total);
   if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
     ReleaseRetained(connection);
   size_t sent = 0;
@@ -91,6 +92,7 @@ bool Engine::Keep(Connection& connection, std::span<const iovec> ranges, size_t 
 }
 
 void Engine::Flush(Connection& connection) {
+  if (connection.tls != nullptr && !FlushSecure(connection)) return;
   while (connection.unsent > 0) {
     Block& out = *connection.out;
     iovec rest{out.bytes.get() + out.end - connection.unsent, connection.unsent};
@@ -131,6 +133,7 @@ void Engine::OutputDrained(Connection& connection) {
 void Engine::BreakOutput(Connection& connection, int error) {
   connection.write_broken = true;
   connection.unsent = 0;
+  buffers_.Put(std::move(connection.sealed));
   if (!connection.retain) buffers_.Put(std::move(connection.out));
   if (connection.state == State::kFlushing) {
     Kill(connection, false);
@@ -157,7 +160,8 @@ void Engine::BlockOn(Connection& source, Connection& sink) {
 }
 
 void Engine::HalfClose(Connection& connection) {
-  if (connection.state != State::kOpen || connection.unsent > 0 || connection.half_closed) return;
+  if (connection.state != State::kOpen || connection.has_pending() || connection.half_closed) return;
+  if (!SayEnd(connection)) return;
   connection.half_closed = true;
   if (connection.feeder != kNoIndex) {
     // What a relay still brings is dropped, which waits for nothing.

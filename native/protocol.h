@@ -33,6 +33,7 @@ constexpr int32_t kEnd = 6;
 constexpr int32_t kClosed = 7;
 constexpr int32_t kDeadline = 8;
 constexpr int32_t kTunnelClosed = 9;
+constexpr int32_t kSecured = 10;
 }  // namespace event
 
 namespace tunnel_end {
@@ -56,9 +57,12 @@ constexpr int32_t kClose = 9;
 constexpr int32_t kReset = 10;
 constexpr int32_t kReplay = 11;
 constexpr int32_t kRelease = 12;
+constexpr int32_t kSecure = 13;
 }  // namespace command
 
 constexpr int32_t kSendRetain = 1;
+constexpr int32_t kSecuredResumed = 1;
+constexpr int32_t kSecuredWithCertificate = 2;
 constexpr int32_t kRelayUntilEnd = -1;
 constexpr int32_t kDeadlineAbsolute = 0;
 constexpr int32_t kDeadlineIdle = 1;
@@ -78,6 +82,9 @@ constexpr uint32_t kBytesSpliced = 7;
 constexpr uint32_t kPipesOpen = 8;
 constexpr uint32_t kAcceptPauses = 9;
 constexpr uint32_t kDescriptorsOpen = 10;
+constexpr uint32_t kHandshakes = 11;
+constexpr uint32_t kHandshakesResumed = 12;
+constexpr uint32_t kHandshakesFailed = 13;
 }  // namespace counter
 
 constexpr uint32_t kCountersListenerOffset = 16;

@@ -19,6 +19,8 @@ namespace {
 // bound).
 constexpr uint64_t kRelayMaxBytes = 1024 * 1024;
 constexpr size_t kCopyBytes = 256 * 1024;
+// The room that TLS needs beyond the bytes that are wanted of it.
+constexpr size_t kTakeSecureMinBytes = 2 * TlsSession::kCipherRecordMaxBytes;
 // After this many full reads in a row a direction counts as a stream.
 constexpr uint8_t kFullReadsToSplice = 3;
 // A relay that ends sooner is not worth a pipe.
@@ -67,7 +69,7 @@ void Engine::StartTunnel(Connection& first, Connection& second, int32_t idle_ms)
 
 void Engine::RelayStep(Connection& source) {
   Connection& sink = table_.At(source.sink);
-  if (sink.state != State::kOpen || sink.unsent > 0 || sink.write_broken) {
+  if (sink.state != State::kOpen || sink.has_pending() || sink.write_broken) {
     source.blocked = true;
     return;
   }
@@ -82,7 +84,8 @@ void Engine::RelayStep(Connection& source) {
     if (!source.readable && source.pipe.size == 0) return;
     const uint64_t budget = source.flow == Flow::kRelay ? source.remaining : share;
     // What goes to a half-closed sink is dropped, which needs no pipe.
-    const bool streams = !sink.half_closed && (source.pipe.valid() || source.full_reads >= kFullReadsToSplice);
+    const bool plain = source.tls == nullptr && sink.tls == nullptr;
+    const bool streams = plain && !sink.half_closed && (source.pipe.valid() || source.full_reads >= kFullReadsToSplice);
     const Step step = streams ? SpliceStep(source, sink, budget, moved) : CopyStep(source, sink, budget, moved);
     if (step == Step::kStop) return;
   }
@@ -105,18 +108,20 @@ bool Engine::RelayHeld(Connection& source, Connection& sink) {
     source.blocked = source.flow != Flow::kData;
     return false;
   }
-  if (sink.unsent > 0) source.blocked = true;
+  if (sink.has_pending()) source.blocked = true;
   if (source.flow == Flow::kRelay && source.remaining == 0) {
     FinishRelay(source);
     return false;
   }
-  return sink.unsent == 0;
+  return !sink.has_pending();
 }
 
 Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t budget, uint64_t& moved) {
   if (copy_buffer_.empty()) copy_buffer_.resize(kCopyBytes);
+  // Of TLS there may come more than is wanted: a record is opened whole.
   const size_t wanted = std::min<uint64_t>(budget, kCopyBytes);
-  const ssize_t count = source.eof ? 0 : Receive(source.fd.get(), copy_buffer_.data(), wanted);
+  const size_t capacity = source.tls == nullptr ? wanted : std::min(wanted + kTakeSecureMinBytes, kCopyBytes);
+  auto [count, drained] = source.eof ? Received{0, true} : Take(source, copy_buffer_.data(), capacity);
   if (count == -EAGAIN) {
     source.readable = false;
     if (source.write_broken) Lose(source, EPIPE);
@@ -130,9 +135,17 @@ Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t bud
     SourceEnded(source);
     return Step::kStop;
   }
-  const bool full = static_cast<size_t>(count) == wanted;
   // After a short read the socket is empty, unless its end is behind it.
-  source.readable = full || source.hangup || source.failed;
+  source.readable = !drained || source.hangup || source.failed || (source.tls != nullptr && source.tls->peer_ended());
+  if (static_cast<size_t>(count) > wanted) {
+    const size_t excess = static_cast<size_t>(count) - wanted;
+    CountReceived(source, excess);
+    if (!buffers_.Append(source.held, copy_buffer_.data() + wanted, excess, kHoldMaxBytes)) {
+      Lose(source, ENOBUFS);
+      return Step::kStop;
+    }
+    count = static_cast<ssize_t>(wanted);
+  }
   source.full_reads =
       static_cast<size_t>(count) == kCopyBytes ? static_cast<uint8_t>(std::min(source.full_reads + 1, 255)) : 0;
   moved += static_cast<uint64_t>(count);
@@ -144,7 +157,12 @@ Engine::Step Engine::CopyStep(Connection& source, Connection& sink, uint64_t bud
     if (source.state == State::kOpen && source.flow != Flow::kData) source.blocked = true;
     return Step::kStop;
   }
-  if (sink.unsent == 0) return Step::kMore;
+  if (!sink.has_pending()) {
+    if (source.held == nullptr) return Step::kMore;
+    // Beyond what was wanted: it is for whoever comes next.
+    if (source.flow == Flow::kRelay && source.remaining == 0) FinishRelay(source);
+    return source.flow == Flow::kData ? Step::kStop : Step::kMore;
+  }
   source.blocked = true;
   if (source.flow == Flow::kRelay && source.remaining == 0) FinishRelay(source);
   return Step::kStop;
@@ -237,7 +255,7 @@ void Engine::FinishRelay(Connection& source) {
   source.flow = Flow::kData;
   PutPipe(source);
   // What the sink has not sent yet still holds the source back.
-  if (sink.unsent == 0) {
+  if (!sink.has_pending()) {
     source.sink = sink.feeder = kNoIndex;
     source.blocked = false;
   } else {

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { SecureContext } from './secure-context.ts';
 
 /** What `native/binding.cc` exports. Failures are -errno values. */
 export interface Addon {
@@ -40,7 +41,12 @@ export interface AddonEngine {
   resumeListener(listener: number): void;
   closeListener(listener: number): void;
   /** family 4 or 6 with numeric host, or 0 with a path and port 0. Returns a handle or -errno. */
-  rememberAddress(family: number, host: string, port: number): number;
+  rememberAddress(family: number, host: string, port: number, context: number, serverName: string): number;
+  rememberContext(context: SecureContext): number | string;
+  forgetContext(handle: number): void;
+  setTicketKeys(keys: Uint8Array): boolean;
+  secureFailure(id: number): string;
+  peerCertificate(id: number): Uint8Array | undefined;
   forgetAddress(handle: number): void;
   dial(addressHandle: number): number;
   redial(id: number, addressHandle: number): number;

@@ -133,6 +133,10 @@ export class CommandWriter {
     tunnels.length = 0;
   }
 
+  secure(id: number, context: number, offset: number, length: number): void {
+    this.#write(Command.SECURE, id, context, offset, length);
+  }
+
   hold(id: number, offset: number, length: number): void {
     this.#write(Command.HOLD, id, offset, length, 0);
   }

@@ -14,6 +14,8 @@ export interface ConnectionHandler {
   /** The connection is gone and the id is dead. The dispatcher has already unbound it. */
   onClosed(id: number, errno: number, bytesReceived: number, bytesSent: number): void;
   onDeadline(id: number): void;
+  /** Only of who has ordered SECURE. `version`: as on the wire; `flags`: SECURED_RESUMED, SECURED_WITH_CERTIFICATE. */
+  onSecured?(id: number, version: number, flags: number): void;
   /** Both ends are gone. Called on the handler of the first end; the dispatcher has already unbound both. */
   onTunnelClosed(
     first: number,

@@ -158,6 +158,9 @@ export class Dispatcher {
       case Event.TUNNEL_CLOSED:
         this.#tunnelClosed(handler, events, at);
         return;
+      case Event.SECURED:
+        handler.onSecured?.(id, a, events[at + 3]!);
+        return;
       default:
         invariant(false, `unknown event ${events[at]}`);
     }

@@ -1,4 +1,5 @@
 import type { SocketAddress } from '../core/address.ts';
+import type { SecureContext, SecureTarget } from './secure-context.ts';
 
 /**
  * The door to the machine: one engine per shard owns every socket of that shard. There are two implementations, `NativeEngine`
@@ -44,8 +45,20 @@ export interface Engine {
   /** Accepts what is in the queue now (in the coming rounds), then closes this engine's duplicate. */
   closeListener(listener: number): void;
 
-  /** Makes an address dialable. The handle is small, and reused after forgetAddress. */
-  rememberAddress(address: SocketAddress): number;
+  /** Makes what connections need to speak TLS. Returns a small handle, reused after forgetContext, or the reason why it cannot be made. */
+  rememberContext(context: SecureContext): number | string;
+  /** Connections that use it keep it. */
+  forgetContext(handle: number): void;
+  /** TICKET_KEY_BYTES each, at most TICKET_KEYS_MAX: the first seals session tickets, all open them. */
+  setTicketKeys(keys: Uint8Array): void;
+  /** Why TLS failed: valid in the round that told of it. Empty if it is unknown. Allocates. */
+  secureFailure(id: number): string;
+  /** The certificate (DER) that the peer of a connection with TLS has shown, if any. Allocates. */
+  peerCertificate(id: number): Uint8Array | undefined;
+
+  /** Makes an address dialable. The handle is small, and reused after forgetAddress. Where it is `secure`, connections speak TLS: a dial is
+   *  CONNECTED once that is established, and CONNECT_FAILED (EPROTO, EKEYREJECTED) if it cannot be. Sessions are kept per handle. */
+  rememberAddress(address: SocketAddress, secure?: SecureTarget): number;
   forgetAddress(handle: number): void;
   /** Begins to connect (TCP_NODELAY, non-blocking). Returns the id of the connection, or -errno (-EMFILE, -EADDRNOTAVAIL, ...) if
    *  it could not begin. Ends with CONNECTED or CONNECT_FAILED; the caller sets the deadline. SENDs may be queued at once. */

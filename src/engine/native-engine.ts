@@ -3,6 +3,7 @@ import { invariant } from '../core/invariant.ts';
 import { type AddonEngine, loadAddon } from './binding.ts';
 import type { Engine, EngineOptions, RoundHandler } from './engine.ts';
 import { COMMANDS_MAX_WORDS, COUNTERS_LENGTH, EVENT_WORDS, EVENTS_MAX, SLAB_BYTES } from './protocol.ts';
+import type { SecureContext, SecureTarget } from './secure-context.ts';
 
 /** The engine in C++ (native/engine.h): epoll under one libuv poll handle. Linux only; check `loadAddon()` first. */
 export class NativeEngine implements Engine {
@@ -44,10 +45,31 @@ export class NativeEngine implements Engine {
     this.#native.closeListener(listener);
   }
 
-  rememberAddress(address: SocketAddress): number {
+  rememberContext(context: SecureContext): number | string {
+    return this.#native.rememberContext(context);
+  }
+
+  forgetContext(handle: number): void {
+    this.#native.forgetContext(handle);
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    invariant(this.#native.setTicketKeys(keys), 'ticket keys have their length and are not too many');
+  }
+
+  secureFailure(id: number): string {
+    return this.#native.secureFailure(id);
+  }
+
+  peerCertificate(id: number): Uint8Array | undefined {
+    return this.#native.peerCertificate(id);
+  }
+
+  rememberAddress(address: SocketAddress, secure?: SecureTarget): number {
+    const { context = -1, serverName = '' } = secure ?? {};
     return address.family === 'unix'
-      ? this.#native.rememberAddress(0, address.path, 0)
-      : this.#native.rememberAddress(address.family, address.host, address.port);
+      ? this.#native.rememberAddress(0, address.path, 0, context, serverName)
+      : this.#native.rememberAddress(address.family, address.host, address.port, context, serverName);
   }
 
   forgetAddress(handle: number): void {

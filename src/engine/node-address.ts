@@ -48,6 +48,6 @@ function groupsOf(text: string): number[] {
   });
 }
 
-export function dialTarget(address: SocketAddress): DialTarget {
+export function dialTarget(address: SocketAddress): DialTarget['to'] {
   return address.family === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
 }

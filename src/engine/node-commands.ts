@@ -74,7 +74,7 @@ export class CommandRunner {
     }
     const connection = this.#live(id);
     if (connection === undefined) {
-      invariant(op > Command.SEND && op <= Command.RELEASE, `no such command: ${op}`);
+      invariant(op > Command.SEND && op <= Command.SECURE, `no such command: ${op}`);
       return;
     }
     if (op === Command.CLOSE || op === Command.RESET) this.#remove(connection, op, a);
@@ -107,6 +107,9 @@ export class CommandRunner {
         return;
       case Command.HALF_CLOSE:
         connection.halfClose();
+        return;
+      case Command.SECURE:
+        this.#host.secure(connection, a, Buffer.from(this.#slab.subarray(b, b + c)));
         return;
       case Command.RELEASE:
         connection.retained.release();

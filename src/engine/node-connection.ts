@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { Closing } from './node-closing.ts';
 import type { Deadlines, Timed } from './node-deadlines.ts';
@@ -7,8 +8,17 @@ import { Incoming } from './node-incoming.ts';
 import { Output, PENDING_MAX_BYTES } from './node-output.ts';
 import { Retained } from './node-retained.ts';
 import { highWord, lowWord, type Round } from './node-round.ts';
+import { type NodeSecureContext, type SecureDial, wireVersion } from './node-secure.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
-import { DEADLINE_IDLE, Event, HOLD_MAX_BYTES, RECEIVE_MAX_BYTES } from './protocol.ts';
+import {
+  DEADLINE_IDLE,
+  Event,
+  HOLD_MAX_BYTES,
+  RECEIVE_MAX_BYTES,
+  SECURED_RESUMED,
+  SECURED_WITH_CERTIFICATE,
+} from './protocol.ts';
+import { EKEYREJECTED } from './secure-context.ts';
 
 /** What a connection asks of its engine. */
 export interface ConnectionHost {
@@ -23,6 +33,9 @@ export interface ConnectionHost {
   onReceived(connection: NodeConnection, byteCount: number): void;
   onSent(connection: NodeConnection, byteCount: number): void;
   onCopied(byteCount: number): void;
+  /** Has the connection speak TLS with a context. */
+  secure(connection: NodeConnection, context: number, bytes: Uint8Array): void;
+  onHandshake(isDone: boolean, isResumed: boolean): void;
 }
 
 /** Where a connection came from. */
@@ -35,7 +48,11 @@ export interface Accepted {
   readonly address: readonly [number, number, number, number];
 }
 
-export type DialTarget = { readonly path: string } | { readonly host: string; readonly port: number };
+export interface DialTarget {
+  readonly to: { readonly path: string } | { readonly host: string; readonly port: number };
+  /** Where TLS is spoken. */
+  readonly secure?: SecureDial | undefined;
+}
 
 /**
  * `unconnected`: its dial failed, the id waits for another. `closed`: the socket is gone, and the shard does not know or has not closed it
@@ -62,8 +79,13 @@ export class NodeConnection implements Timed {
   readonly #host: ConnectionHost;
   readonly #accepted: Accepted | undefined;
   #phase: Phase;
+  /** What bytes go through. */
   #socket: Socket | undefined;
+  /** What is below it, where TLS is spoken. */
+  #wire: Socket | undefined;
   #unix: boolean;
+  #handshaking = false;
+  #secureFailure = '';
   /** Record kind that comes before all others, 0 once it was told. */
   #announce: number;
   #errno = 0;
@@ -110,6 +132,7 @@ export class NodeConnection implements Timed {
     this.#announce = accepted === undefined ? 0 : Event.ACCEPTED;
     this.#unix = accepted?.family === 0;
     if (accepted === undefined) return;
+    this.#adoptWire(accepted.socket);
     this.#adoptSocket(accepted.socket);
     this.output.attach(accepted.socket);
     host.wake(this);
@@ -154,18 +177,34 @@ export class NodeConnection implements Timed {
     this.#announce = 0;
     this.#errno = 0;
     this.#expired = false;
-    this.#unix = 'path' in target;
+    this.#secureFailure = '';
+    const { to, secure } = target;
+    this.#unix = 'path' in to;
     // Numeric addresses only: nothing is looked up.
-    const socket = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    const wire = connect({ ...to, allowHalfOpen: true, noDelay: true });
+    const socket = secure === undefined ? wire : secure.context.connect(wire, secure);
+    this.#handshaking = secure !== undefined;
+    this.#adoptWire(wire);
+    if (secure !== undefined) this.#wire = wire;
     this.#adoptSocket(socket);
-    socket.once('connect', () => {
-      if (socket === this.#socket) this.#onConnected(socket);
+    socket.once(secure === undefined ? 'connect' : 'secureConnect', () => {
+      if (socket !== this.#socket) return;
+      if (this.#handshaking) this.#host.onHandshake(true, (socket as TLSSocket).isSessionReused());
+      this.#handshaking = false;
+      this.#onConnected(socket);
     });
+  }
+
+  #adoptWire(wire: Socket): void {
+    this.#host.onSocketOpened(this, wire);
+    wire.on('error', (error: NodeJS.ErrnoException) => {
+      if ((wire === this.#socket || wire === this.#wire) && this.#errno === 0) this.#errno = errnoOf(error);
+    });
+    wire.once('close', () => this.#host.onSocketClosed(this, wire));
   }
 
   #adoptSocket(socket: Socket): void {
     this.#socket = socket;
-    this.#host.onSocketOpened(this, socket);
     socket.on('data', (chunk: Buffer) => {
       if (socket === this.#socket) this.#onData(chunk);
     });
@@ -173,12 +212,65 @@ export class NodeConnection implements Timed {
       if (socket === this.#socket) this.#onEnd();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (socket === this.#socket && this.#errno === 0) this.#errno = errnoOf(error);
+      if (socket !== this.#socket) return;
+      if (this.#errno === 0) this.#errno = this.#handshaking ? secureErrnoOf(error) : errnoOf(error);
+      if (this.#handshaking) this.#secureFailure ||= error.message;
     });
     socket.once('close', () => {
-      this.#host.onSocketClosed(this, socket);
       if (socket === this.#socket) this.#onClosed();
     });
+  }
+
+  /** An accepted connection speaks TLS from now on; `bytes` are the first of what the client has sent. */
+  secure(context: NodeSecureContext, bytes: Uint8Array): void {
+    const wire = this.#socket;
+    if (wire === undefined || this.#wire !== undefined) return;
+    const received = [bytes];
+    for (let piece = this.#incoming.take(Number.POSITIVE_INFINITY); piece !== undefined; ) {
+      received.push(piece);
+      piece = this.#incoming.take(Number.POSITIVE_INFINITY);
+    }
+    this.#incoming = new Incoming();
+    this.#paused = false;
+    this.#handshaking = true;
+    wire.removeAllListeners('data');
+    wire.removeAllListeners('end');
+    wire.pause();
+    wire.unshift(Buffer.concat(received));
+    this.output.detach();
+    const socket = context.accept(wire);
+    this.#wire = wire;
+    this.#adoptSocket(socket);
+    socket.on('_tlsError', (error: Error) => {
+      this.#secureFailure ||= error.message;
+    });
+    socket.once('secure', () => {
+      if (socket === this.#socket) this.#onSecured(context, socket);
+    });
+  }
+
+  #onSecured(context: NodeSecureContext, socket: TLSSocket): void {
+    const distrust = context.distrust(socket);
+    if (distrust !== '') {
+      this.#secureFailure = distrust;
+      this.#errno = EKEYREJECTED;
+      socket.destroy();
+      return;
+    }
+    this.#handshaking = false;
+    this.#host.onHandshake(true, socket.isSessionReused());
+    this.#announce = Event.SECURED;
+    this.lastActivityMs = this.#host.clock.nowMs();
+    this.output.attach(socket);
+    this.#host.wake(this);
+  }
+
+  get secureFailure(): string {
+    return this.#secureFailure;
+  }
+
+  get peerCertificate(): Uint8Array | undefined {
+    return this.#socket instanceof TLSSocket ? this.#socket.getPeerX509Certificate()?.raw : undefined;
   }
 
   #onConnected(socket: Socket): void {
@@ -209,6 +301,10 @@ export class NodeConnection implements Timed {
 
   #onClosed(): void {
     this.#socket = undefined;
+    if (this.#handshaking) {
+      this.#host.onHandshake(false, false);
+      if (this.#errno === 0) this.#errno = constants.errno.EPROTO;
+    }
     if (this.#phase === 'left') {
       this.#closing?.stop();
       this.output.abandon();
@@ -249,6 +345,14 @@ export class NodeConnection implements Timed {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.destroy();
+    this.#wire?.destroy();
+    this.#wire = undefined;
+  }
+
+  /** Where the socket can: with RST. */
+  #resetSocket(socket: Socket): void {
+    resetSocket(this.#wire ?? socket, this.#unix);
+    if (this.#wire !== undefined) socket.destroy();
   }
 
   // --- moving what was received -----------------------------------------------------------------------------------------------
@@ -364,7 +468,7 @@ export class NodeConnection implements Timed {
     this.#phase = 'closed';
     this.output.abandon();
     if (socket === undefined) return;
-    if (withReset) resetSocket(socket, this.#unix);
+    if (withReset) this.#resetSocket(socket);
     else socket.destroy();
   }
 
@@ -424,7 +528,7 @@ export class NodeConnection implements Timed {
     const socket = this.#socket;
     this.#socket = undefined;
     this.output.abandon();
-    if (socket !== undefined) resetSocket(socket, this.#unix);
+    if (socket !== undefined) this.#resetSocket(socket);
   }
 
   /** The last record about it was written. */
@@ -503,7 +607,13 @@ export class NodeConnection implements Timed {
     const kind = this.#announce;
     this.#announce = 0;
     const accepted = this.#accepted;
-    if (accepted !== undefined) {
+    if (kind === Event.SECURED) {
+      const socket = this.#socket as TLSSocket | undefined;
+      if (socket === undefined) return;
+      const flags =
+        (socket.isSessionReused() ? SECURED_RESUMED : 0) | (this.peerCertificate ? SECURED_WITH_CERTIFICATE : 0);
+      round.tell(kind, this.id, wireVersion(socket), flags);
+    } else if (accepted !== undefined) {
       round.tell(kind, this.id, accepted.listener | (accepted.family << 16), accepted.port, ...accepted.address);
     } else {
       round.tell(kind, this.id, kind === Event.CONNECT_FAILED ? this.#errno : 0);
@@ -562,6 +672,13 @@ export function resetSocket(socket: Socket, unix: boolean): void {
 }
 
 /** Positive errno of a socket error. One without a number came from Node and not from the kernel: the socket is unusable. */
+/** In a handshake: what the kernel says, or what TLS does. */
+function secureErrnoOf(error: NodeJS.ErrnoException): number {
+  if (error.errno !== undefined) return Math.abs(error.errno);
+  const isTls = /^(ERR_SSL|EPROTO|ECONNRESET)/.test(error.code ?? '');
+  return isTls ? constants.errno.EPROTO : EKEYREJECTED;
+}
+
 function errnoOf(error: NodeJS.ErrnoException): number {
   return error.errno === undefined ? constants.errno.ECONNRESET : Math.abs(error.errno);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
@@ -11,6 +12,7 @@ import { ConnectionTable } from './node-connection-table.ts';
 import { Deadlines } from './node-deadlines.ts';
 import { type ListenerHost, NodeListener } from './node-listener.ts';
 import { Round } from './node-round.ts';
+import { NodeSecureContext } from './node-secure.ts';
 import {
   COMMANDS_MAX_WORDS,
   COUNTERS_LENGTH,
@@ -23,6 +25,7 @@ import {
   ListenerCounter,
   SLAB_BYTES,
 } from './protocol.ts';
+import { type SecureContext, type SecureTarget, TICKET_KEY_BYTES } from './secure-context.ts';
 
 /** Rounds of one turn, before the loop of Node gets its turn again. */
 const ROUNDS_MAX = 16;
@@ -57,6 +60,8 @@ export class NodeEngine implements Engine {
   readonly #sockets = new Map<Socket, NodeConnection>();
   readonly #listeners = new Map<number, NodeListener>();
   readonly #targets: (DialTarget | undefined)[] = [];
+  readonly #contexts: (NodeSecureContext | undefined)[] = [];
+  #ticketKeys: Uint8Array = randomBytes(TICKET_KEY_BYTES);
   readonly #deadlines = new Deadlines(systemClock);
   readonly #round = new Round(this.events, this.slab);
   readonly #host = this.#connectionHost();
@@ -181,10 +186,43 @@ export class NodeEngine implements Engine {
 
   // --- dialing ----------------------------------------------------------------------------------------------------------------
 
-  rememberAddress(address: SocketAddress): number {
+  rememberContext(spec: SecureContext): number | string {
+    const free = this.#contexts.indexOf(undefined);
+    const handle = free < 0 ? this.#contexts.length : free;
+    try {
+      this.#contexts[handle] = new NodeSecureContext(spec, this.#ticketKeys);
+      return handle;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  forgetContext(handle: number): void {
+    if (handle in this.#contexts) this.#contexts[handle] = undefined;
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    this.#ticketKeys = keys.slice();
+    for (const context of this.#contexts) context?.setTicketKeys(keys);
+  }
+
+  secureFailure(id: number): string {
+    return this.#table.get(id)?.secureFailure ?? '';
+  }
+
+  peerCertificate(id: number): Uint8Array | undefined {
+    return this.#table.get(id)?.peerCertificate;
+  }
+
+  rememberAddress(address: SocketAddress, secure?: SecureTarget): number {
+    const context = secure && this.#contexts[secure.context];
+    if (secure !== undefined && context === undefined) return -EINVAL;
     const free = this.#targets.indexOf(undefined);
     const handle = free < 0 ? this.#targets.length : free;
-    this.#targets[handle] = dialTarget(address);
+    this.#targets[handle] = {
+      to: dialTarget(address),
+      secure: context && { context, serverName: secure!.serverName, resumption: {} },
+    };
     return handle;
   }
 
@@ -303,6 +341,15 @@ export class NodeEngine implements Engine {
       onSent: (connection, byteCount) =>
         this.#countListener(connection.listener, ListenerCounter.BYTES_SENT, byteCount),
       onCopied: (byteCount) => this.#count(Counter.BYTES_COPIED, byteCount),
+      secure: (connection, handle, bytes) => {
+        const context = this.#contexts[handle];
+        invariant(context?.isServer === true, 'a client is secured with a context that is there');
+        connection.secure(context, bytes);
+      },
+      onHandshake: (isDone, isResumed) => {
+        this.#count(isDone ? Counter.HANDSHAKES : Counter.HANDSHAKES_FAILED, 1);
+        if (isResumed) this.#count(Counter.HANDSHAKES_RESUMED, 1);
+      },
     };
   }
 

@@ -42,6 +42,11 @@ export class Output {
     if (this.#finAsked && this.pendingBytes === 0) socket.end();
   }
 
+  /** Nothing goes out until another socket is attached. */
+  detach(): void {
+    this.#socket = undefined;
+  }
+
   /** Takes over `bytes`: they must not change until they are sent. */
   send(bytes: Uint8Array): void {
     if (this.#finAsked || bytes.length === 0) return;

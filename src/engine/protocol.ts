@@ -59,6 +59,10 @@ export const Event = {
   DEADLINE: 8,
   /** id, a: the two ends; b: reason (TunnelEnd) | errno << 8; c, d: bytes from id to a; e, f: bytes from a to id. Both are dead. */
   TUNNEL_CLOSED: 9,
+  /** A SECURE is over, and from now on DATA is what TLS carried. a: version as on the wire (0x0303, 0x0304); b: SECURED_RESUMED and
+   *  SECURED_WITH_CERTIFICATE. If the handshake fails it is CLOSED instead: EPROTO, or EKEYREJECTED if the peer's certificate was not
+   *  believed; `Engine.secureFailure` knows more, in that round. */
+  SECURED: 10,
 } as const;
 
 /** Who ended a tunnel. */
@@ -112,11 +116,17 @@ export const Command = {
   REPLAY: 11,
   /** [op, id]. Forgets what was retained. Implied by the first byte received from the connection. */
   RELEASE: 12,
+  /** [op, id, context, offset, length]. An accepted connection speaks TLS from now on; the slab bytes are the first of what the client has
+   *  sent. Ends with SECURED or CLOSED; the deadline is the shard's. Until then nothing else may be ordered but DEADLINE, CLOSE and RESET. */
+  SECURE: 13,
 } as const;
 
 /** SEND flag: keep a copy until the first byte comes back, for REPLAY (at most RETAIN_MAX_BYTES; beyond it, what was kept is dropped). A SEND
  *  without it, or a RELAY to the connection, drops what was kept too: a replay would have a hole. */
 export const SEND_RETAIN = 1;
+/** Flags of SECURED: no certificate was asked for anew; the peer has shown one (perhaps in the session that was resumed). */
+export const SECURED_RESUMED = 1;
+export const SECURED_WITH_CERTIFICATE = 2;
 export const RELAY_UNTIL_END = -1;
 export const DEADLINE_ABSOLUTE = 0;
 export const DEADLINE_IDLE = 1;
@@ -139,6 +149,10 @@ export const Counter = {
   PIPES_OPEN: 8,
   ACCEPT_PAUSES: 9,
   DESCRIPTORS_OPEN: 10,
+  /** TLS, with clients and endpoints: done, done without a full handshake, failed. */
+  HANDSHAKES: 11,
+  HANDSHAKES_RESUMED: 12,
+  HANDSHAKES_FAILED: 13,
 } as const;
 /** From here on, four per listener: connections open, accepted, bytes received from clients, bytes sent to them. */
 export const COUNTERS_LISTENER_OFFSET = 16;

@@ -46,6 +46,17 @@ export class PaperEngine implements Engine {
     return 0;
   }
   forgetAddress(): void {}
+  rememberContext(): number {
+    return 0;
+  }
+  forgetContext(): void {}
+  setTicketKeys(): void {}
+  secureFailure(): string {
+    return '';
+  }
+  peerCertificate(): undefined {
+    return undefined;
+  }
   dial(): number {
     return 1;
   }

@@ -5,6 +5,7 @@ import { acceptingAndReading, sending } from './contract-data.ts';
 import { dialing, replaying } from './contract-dial.ts';
 import { listeners } from './contract-listener.ts';
 import { relaying } from './contract-relay.ts';
+import { secureAccepting, secureDialing } from './contract-secure.ts';
 import { tunnelling } from './contract-tunnel.ts';
 import { EngineDriver, type MakeEngine } from './engine-driver.ts';
 
@@ -33,6 +34,8 @@ export function describeEngineContract(name: string, makeEngine: MakeEngine): vo
     describe('closing', () => closing(use));
     describe('deadlines', () => deadlines(use));
     describe('stale ids', () => staleIds(use));
+    describe('TLS with clients', () => secureAccepting(use));
+    describe('TLS with endpoints', () => secureDialing(use));
     describe('listeners', () => listeners(use, makeEngine));
   });
 }

@@ -27,6 +27,7 @@ export type EngineEvent =
   | { kind: 'end'; id: number }
   | { kind: 'closed'; id: number; errno: number; bytesReceived: number; bytesSent: number }
   | { kind: 'deadline'; id: number }
+  | { kind: 'secured'; id: number; version: number; flags: number }
   | {
       kind: 'tunnelClosed';
       id: number;
@@ -279,6 +280,8 @@ function decode(slab: Uint8Array, kind: number, id: number, words: readonly numb
       return { kind: 'closed', id, errno: a, bytesReceived: wide(b, c), bytesSent: wide(d, e) };
     case Event.DEADLINE:
       return { kind: 'deadline', id };
+    case Event.SECURED:
+      return { kind: 'secured', id, version: a, flags: b };
     case Event.TUNNEL_CLOSED:
       return {
         kind: 'tunnelClosed',

@@ -12,6 +12,7 @@ import {
   ListenerCounter,
   SLAB_BYTES,
 } from '../../../src/engine/protocol.ts';
+import type { SecureContext } from '../../../src/engine/secure-context.ts';
 
 const COMMAND_NAMES = new Map<number, string>(
   Object.entries(Command).map(([name, op]) => [op, name.toLowerCase().replace('_', '-')]),
@@ -93,6 +94,31 @@ export class FakeEngine implements Engine {
   forgetAddress(handle: number): void {
     if (this.addresses[handle] === undefined) throw new Error(`address ${handle} was forgotten twice`);
     this.addresses[handle] = undefined;
+  }
+
+  /** Contexts by handle; undefined: forgotten. */
+  readonly contexts: (SecureContext | undefined)[] = [];
+  ticketKeys: Uint8Array = new Uint8Array();
+
+  rememberContext(context: SecureContext): number {
+    return this.contexts.push(context) - 1;
+  }
+
+  forgetContext(handle: number): void {
+    if (this.contexts[handle] === undefined) throw new Error(`context ${handle} was forgotten twice`);
+    this.contexts[handle] = undefined;
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    this.ticketKeys = keys;
+  }
+
+  secureFailure(): string {
+    return 'the handshake failed';
+  }
+
+  peerCertificate(): undefined {
+    return undefined;
   }
 
   dial(addressHandle: number): number {
