@@ -8,7 +8,7 @@
  */
 import type { Config, ConfigInput } from './config/config.ts';
 import { formatProblems } from './config/problem.ts';
-import { validateConfig } from './config/validate-config.ts';
+import { checkConfig } from './config/validate-config.ts';
 import { type EventLog, silentLog } from './control/event-log.ts';
 import { RunningProxy } from './control/running-proxy.ts';
 import { ProxyError } from './core/errors.ts';
@@ -45,12 +45,12 @@ export interface Proxy {
  * `engine_unavailable` or `no_descriptors`; then nothing is left open.
  */
 export async function start(config: ConfigInput, options: StartOptions = {}): Promise<Proxy> {
-  const running = await RunningProxy.start(valid(config), { log: options.log ?? silentLog });
+  const running = await RunningProxy.start(await valid(config), { log: options.log ?? silentLog });
   return {
     get listeners() {
       return running.listeners.map(({ name, address, protocol }) => ({ name, address, protocol }));
     },
-    reload: async (next) => running.take(valid(next)),
+    reload: async (next) => running.take(await valid(next)),
     drain: () => running.drain(),
     close: () => running.close(),
   };
@@ -64,11 +64,12 @@ export async function start(config: ConfigInput, options: StartOptions = {}): Pr
 export async function explain(config: ConfigInput, request: ExplainRequest): Promise<Explanation> {
   // Loaded on demand: it brings parts of the data plane with it, which have no business in the thread of a running proxy.
   const { explainRequest } = await import('./explain/explain.ts');
-  return explainRequest(valid(config), request);
+  return explainRequest(await valid(config), request);
 }
 
-function valid(config: ConfigInput): Config {
-  const result = validateConfig(config);
+/** Files that it names are relative to the working directory. */
+async function valid(config: ConfigInput): Promise<Config> {
+  const result = await checkConfig(config, process.cwd());
   if (result.config === undefined) throw new ProxyError('config_invalid', formatProblems(result.problems, 'config'));
   return result.config;
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { buildClusterTls } from './build-tls.ts';
 import type {
   ClusterLimitsConfig,
   HealthCheckConfig,
@@ -27,6 +28,7 @@ export function buildCluster(name: string, cluster: Parsed): ClusterConfig {
     retry: buildRetry(cluster.retry),
     limits: buildLimits(cluster.limits),
     slowStartMs: cluster.slowStart,
+    tls: buildClusterTls(cluster.tls),
     drainMs: cluster.drain.deadline,
   };
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { buildCluster } from './build-cluster.ts';
 import { buildRoute, catchAllRoute } from './build-route.ts';
+import { buildListenerTls } from './build-tls.ts';
 import type { Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
 import { freezeDeep } from './freeze.ts';
 import type { configSchema } from './schema.ts';
@@ -35,6 +36,7 @@ function buildTcpListener(name: string, listener: Parsed<typeof tcpListenerSchem
     limits: { connectionsMaxCount: limits.connections },
     trustedProxies,
     proxyProtocol,
+    tls: buildListenerTls(listener.tls),
   };
 }
 
@@ -57,6 +59,7 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     },
     trustedProxies: listener.trustedProxies,
     proxyProtocol: listener.proxyProtocol,
+    tls: buildListenerTls(listener.tls),
     forwardedHeader: listener.forwardedHeader,
     requestId: listener.requestId,
     via: listener.via === false || listener.via === 'off' ? undefined : listener.via,

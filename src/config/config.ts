@@ -12,6 +12,7 @@ import type {
 import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
+import type { ClusterTlsConfig, ListenerTlsConfig } from './tls-config.ts';
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
@@ -38,6 +39,8 @@ interface ClientOptions {
   /** Empty: nobody. */
   readonly trustedProxies: readonly Cidr[];
   readonly proxyProtocol: 'off' | 'accept' | 'require';
+  /** Undefined: plain. */
+  readonly tls: ListenerTlsConfig | undefined;
 }
 
 export interface TcpListenerConfig extends ClientOptions {
@@ -102,6 +105,8 @@ export interface ClusterConfig {
   readonly limits: ClusterLimitsConfig | undefined;
   /** 0: off. */
   readonly slowStartMs: number;
+  /** Undefined: plain. */
+  readonly tls: ClusterTlsConfig | undefined;
   /** How long work may go on on an endpoint that is taken out. */
   readonly drainMs: number;
 }

@@ -22,6 +22,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...checkNames([...listeners, ...clusters]),
     ...listeners.flatMap(checkTarget),
     ...listeners.flatMap(checkProxyProtocol),
+    ...listeners.flatMap(checkListenerTls),
     ...checkReferences(listeners, sketch.clusters),
     ...listeners.flatMap(checkRoutes),
     ...checkListenerAddresses(listeners),
@@ -31,6 +32,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...clusters.flatMap(checkClusterLimits),
     ...clusters.flatMap(checkHash),
     ...clusters.flatMap(checkHealthCheck),
+    ...clusters.flatMap(checkClusterTls),
     ...checkSessions(listeners, clusters),
   ];
 }
@@ -80,6 +82,44 @@ function checkProxyProtocol({ proxyProtocol, hasTrustedProxies, path }: Listener
   return [warning(at, 'whoever can connect can claim any address', remedy)];
 }
 
+/** TLS ends somewhere, or is passed on; and who asks for certificates knows whom to believe. */
+function checkListenerTls({ isHttp, tls, path }: ListenerSketch): Finding[] {
+  if (tls === undefined) return [];
+  const at = [...path, 'tls'];
+  const { certificates, passthrough } = tls;
+  if (certificates.length === 0 && (isHttp || passthrough.length === 0)) {
+    const remedy = isHttp
+      ? 'add `certificates`, as in [{ certificate: cert.pem, key: key.pem }]'
+      : 'add `certificates` to end TLS here, or `passthrough` to pass it on by name';
+    return [error(at, 'this listener has nothing to speak TLS with', remedy)];
+  }
+  return certificates.flatMap((certificate) => {
+    if (!certificate.asks || certificate.hasClientCa) return [];
+    const remedy = 'add `clientCa` with the authority that signs them';
+    return [error(certificate.path, 'clients are asked for a certificate, and nobody is said to sign them', remedy)];
+  });
+}
+
+function checkClusterTls({ options, path }: ClusterSketch): Finding[] {
+  const tls = asMapping(options.tls);
+  if (tls === undefined) return [];
+  const at = [...path, 'tls'];
+  const findings: Finding[] = [];
+  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+    const cause = '`certificate` and `key` belong together';
+    findings.push(error(at, cause, tls.key === undefined ? 'add `key`' : 'add `certificate`'));
+  }
+  if (options.proxyProtocol !== undefined && options.proxyProtocol !== 'off') {
+    const cause = 'a PROXY header cannot go before TLS to endpoints';
+    findings.push(error([...path, 'proxyProtocol'], cause, 'keep one of `proxyProtocol` and `tls`'));
+  }
+  if (tls.verify === false || tls.verify === 'off') {
+    const cause = 'endpoints need not prove who they are: whoever is in between can read and change everything';
+    findings.push(warning([...at, 'verify'], cause, 'name their authority in `ca`'));
+  }
+  return findings;
+}
+
 function checkReferences(
   listeners: readonly ListenerSketch[],
   clusters: readonly ClusterSketch[] | undefined,
@@ -106,9 +146,12 @@ function checkReferences(
 }
 
 /** Every cluster that a listener names, with its place. */
-function clustersOf({ cluster, path, routes }: ListenerSketch): { name: string; path: Path }[] {
+function clustersOf({ cluster, path, routes, tls }: ListenerSketch): { name: string; path: Path }[] {
   const own = cluster === undefined ? [] : [{ name: cluster, path: [...path, 'cluster'] }];
-  return [...own, ...routes.flatMap((route) => route.clusters)];
+  const passed = (tls?.passthrough ?? []).flatMap((rule) =>
+    rule.cluster === undefined ? [] : [{ name: rule.cluster, path: [...rule.path, 'cluster'] }],
+  );
+  return [...own, ...routes.flatMap((route) => route.clusters), ...passed];
 }
 
 function unknownCluster(

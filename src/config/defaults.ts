@@ -54,6 +54,9 @@ export const BODY_RATE_BYTES: Range = { usual: 1 * KIB, min: 0, max: 1 * GIB };
 /** No default: descriptors are budgeted anyway. More than a machine has ports for one address would be no limit. */
 export const CONNECTIONS_MAX_COUNT = { min: 1, max: 1_000_000 } as const;
 
+/** A year, as browsers want it for their own lists. */
+export const HSTS_MAX_AGE_MS: Range = { usual: 8_760 * HOUR_MS, min: 0, max: 2 * 8_760 * HOUR_MS };
+
 // A route.
 
 /** Until the head of the response, retries included; as nginx and AWS ALB. Envoy's 15 s surprises people. */
@@ -122,6 +125,8 @@ export const ENDPOINT_DRAIN_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1
 
 /** 10,000 routes are about 1 MiB. */
 export const CONFIG_FILE_MAX_BYTES = 4 * MIB;
+/** A certificate with its chain, or a bundle of authorities (those of Mozilla have 230 KiB). */
+export const TLS_FILE_MAX_BYTES = 1 * MIB;
 /** The schema nests 7 deep. The YAML composer recurses, so that depth is also a matter of stack. */
 export const CONFIG_NESTING_MAX = 64;
 /** Aliases that one document may expand to, counted with those inside of anchors. Stops alias bombs. */

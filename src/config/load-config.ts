@@ -1,12 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { CONFIG_FILE_MAX_BYTES } from './defaults.ts';
 import { readJson } from './json-source.ts';
 import { runModule } from './module-source.ts';
 import type { Problem } from './problem.ts';
 import { isFault, type Reading } from './reading.ts';
 import { formatSize } from './size.ts';
-import { type ConfigResult, validateConfig } from './validate-config.ts';
+import { type ConfigResult, checkConfig } from './validate-config.ts';
 import { readYaml } from './yaml-source.ts';
 
 const FORMATS: Readonly<Record<string, 'yaml' | 'json' | 'module'>> = {
@@ -38,14 +38,14 @@ export async function loadConfig(path: string): Promise<ConfigResult> {
   if (input.value === null || input.value === undefined) {
     return failed([fileProblem(`${path} is empty`, 'add `listeners` and `clusters`, as in examples/minimal.yaml')]);
   }
-  const result = validateConfig(input.value, locate);
+  const result = await checkConfig(input.value, dirname(file), locate);
   if (problems.length === 0) return result;
   return { problems: [...problems, ...('problems' in result ? result.problems : [])], warnings: result.warnings };
 }
 
 async function loadModule(file: string, text: string): Promise<ConfigResult> {
   const source = await runModule(file, text);
-  return 'problem' in source ? failed([source.problem]) : validateConfig(source.value);
+  return 'problem' in source ? failed([source.problem]) : checkConfig(source.value, dirname(file));
 }
 
 /** `shown` is the path as the user gave it. */

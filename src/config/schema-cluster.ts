@@ -4,6 +4,7 @@ import * as defaults from './defaults.ts';
 import { boundedLoad, hashOn, stickiness } from './schema-affinity.ts';
 import { clusterLimits, outlier, retry } from './schema-failures.ts';
 import { healthCheck } from './schema-health.ts';
+import { clusterTls } from './schema-tls.ts';
 import { duration, onOff, readText, wholeNumber } from './schema-values.ts';
 
 /** How a cluster picks an endpoint. */
@@ -68,6 +69,7 @@ export const clusterSchema = z.strictObject({
     defaults.SLOW_START_MS,
     'How long an endpoint that has come back gets less than its share. `0s`: not at all. The policies that go by a hash ignore it.',
   ),
+  tls: clusterTls,
   drain: z
     .strictObject({
       deadline: duration(

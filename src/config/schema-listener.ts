@@ -3,6 +3,7 @@ import { readListenAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
 import { connectionsMax, httpClientOptions, listenerProxyProtocol, trustedProxies } from './schema-clients.ts';
 import { routeSchema } from './schema-route.ts';
+import { httpListenerTls, tcpListenerTls } from './schema-tls.ts';
 import { duration, onOff, optionalSize, readText, size, wholeNumber } from './schema-values.ts';
 
 const address = readText(readListenAddress).describe(
@@ -72,6 +73,7 @@ export const httpListenerSchema = z.strictObject({
   limits,
   trustedProxies,
   proxyProtocol: listenerProxyProtocol,
+  tls: httpListenerTls,
   ...httpClientOptions,
 });
 
@@ -86,6 +88,7 @@ export const tcpListenerSchema = z.strictObject({
   limits: z.strictObject({ connections: connectionsMax }).prefault({}).describe('How many clients there may be.'),
   trustedProxies,
   proxyProtocol: listenerProxyProtocol,
+  tls: tcpListenerTls,
 });
 
 export const listenerSchema = z.discriminatedUnion('protocol', [httpListenerSchema, tcpListenerSchema]);

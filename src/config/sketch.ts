@@ -32,6 +32,14 @@ export interface ListenerSketch {
   /** As written, whatever it is. */
   readonly proxyProtocol: unknown;
   readonly hasTrustedProxies: boolean;
+  /** Undefined: there is none. */
+  readonly tls: TlsSketch | undefined;
+}
+
+export interface TlsSketch {
+  /** What each certificate asks of clients, with whom to believe: as written, the listener's where it says nothing. */
+  readonly certificates: readonly { readonly path: Path; readonly asks: boolean; readonly hasClientCa: boolean }[];
+  readonly passthrough: readonly { readonly path: Path; readonly cluster: string | undefined }[];
 }
 
 export interface ClusterSketch {
@@ -86,6 +94,25 @@ function sketchListener(value: unknown, name: string, path: Path): ListenerSketc
     keepsUnderscores: listener.underscores === 'allow',
     proxyProtocol: listener.proxyProtocol,
     hasTrustedProxies: Array.isArray(listener.trustedProxies) && listener.trustedProxies.length > 0,
+    tls: sketchTls(listener.tls, [...path, 'tls']),
+  };
+}
+
+function sketchTls(value: unknown, path: Path): TlsSketch | undefined {
+  const tls = asMapping(value);
+  if (tls === undefined) return undefined;
+  const each = (key: string) =>
+    (Array.isArray(tls[key]) ? tls[key] : []).map((entry: unknown, index) => ({
+      entry: asMapping(entry) ?? {},
+      path: [...path, key, index],
+    }));
+  return {
+    certificates: each('certificates').map(({ entry, path: at }) => ({
+      path: at,
+      asks: ['request', 'require'].includes(`${entry.clientCertificate ?? tls.clientCertificate}`),
+      hasClientCa: entry.clientCa !== undefined || tls.clientCa !== undefined,
+    })),
+    passthrough: each('passthrough').map(({ entry, path: at }) => ({ path: at, cluster: textOf(entry.cluster) })),
   };
 }
 

@@ -1,6 +1,8 @@
 import { buildConfig } from './build-config.ts';
 import type { Config } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
+import { freezeDeep } from './freeze.ts';
+import { loadTlsFiles } from './load-tls.ts';
 import { type Finding, formatPath, type Problem } from './problem.ts';
 import { checkSchema } from './schema-findings.ts';
 import { sketch } from './sketch.ts';
@@ -25,6 +27,21 @@ export function validateConfig(input: unknown, locate: Locate = () => undefined)
   return parsed === undefined || problems.length > 0
     ? { problems, warnings }
     : { config: buildConfig(parsed), warnings };
+}
+
+/** As `validateConfig`, with the files that the configuration names; relative ones begin in `base`. */
+export async function checkConfig(
+  input: unknown,
+  base: string,
+  locate: Locate = () => undefined,
+): Promise<ConfigResult> {
+  const result = validateConfig(input, locate);
+  if (result.config === undefined) return result;
+  const { config, findings } = await loadTlsFiles(result.config, base);
+  const all = [...result.warnings, ...findings.map((finding) => toProblem(finding, locate))].sort(byPlace);
+  const problems = all.filter((problem) => problem.severity === 'error');
+  const warnings = all.filter((problem) => problem.severity === 'warning');
+  return problems.length > 0 ? { problems, warnings } : { config: freezeDeep(config), warnings };
 }
 
 export function toProblem(finding: Finding, locate: Locate): Problem {

@@ -10,6 +10,8 @@ export interface ShardStart {
   readonly sockets: readonly ListenerSocket[];
   readonly board: SharedArrayBuffer;
   readonly descriptorsMax: number;
+  /** For session tickets, the newest first: the same in all shards. */
+  readonly ticketKeys: Uint8Array;
   /** Milliseconds between two heartbeats on the board. */
   readonly heartbeatMs: number;
 }
@@ -36,6 +38,8 @@ export type ToShard =
   | { readonly type: 'apply'; readonly plan: PackedPlan; readonly sockets: readonly ListenerSocket[] }
   /** Cut the exchanges and sessions that are still on these endpoints. */
   | { readonly type: 'cut-endpoints'; readonly endpoints: readonly EndpointRef[] }
+  /** Keys for session tickets, the newest first. */
+  | { readonly type: 'ticket-keys'; readonly keys: Uint8Array }
   /** From now on every answer says `Connection: close`; listeners still accept. */
   | { readonly type: 'drain' }
   /** Take what is in the accept queues, close the listeners, end idle connections, finish the rest, then say `drained`. */
@@ -68,6 +72,8 @@ export interface ShardSnapshot {
     readonly bytesSent: number;
     /** Connections closed because they did not begin with a PROXY header; undefined where none is wanted. */
     readonly proxyHeadersRefused?: number | undefined;
+    /** Connections closed because TLS was not established; undefined where none is wanted. */
+    readonly handshakesRefused?: number | undefined;
   }[];
   /** status: three digits, or `aborted`. */
   readonly requests: readonly {

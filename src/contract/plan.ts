@@ -44,6 +44,46 @@ interface ListenerPlanBase {
   readonly proxyProtocol?: 'off' | 'accept' | 'require' | undefined;
   /** Connections at a time, over all shards. Absent: no limit. */
   readonly connectionsMaxCount?: number | undefined;
+  /** Absent: plain. */
+  readonly tls?: ListenerTlsPlan | undefined;
+}
+
+/** What a listener does with TLS, by the name that a client asks for. */
+export interface ListenerTlsPlan {
+  /** Of those who may end TLS here. Empty: nobody. */
+  readonly contexts: readonly SecureContextPlan[];
+  /** Which context a name gets: lower case, exact or `*.a.b`. */
+  readonly names: readonly { readonly name: string; readonly context: number }[];
+  /** The context of all other clients; -1: there is none, they are passed on as they are. */
+  readonly fallback: number;
+  /** What the contexts ask of clients: two with the same number ask the same. */
+  readonly policies: readonly number[];
+  readonly passthrough: readonly PassthroughPlan[];
+}
+
+export interface PassthroughPlan {
+  readonly names: readonly string[];
+  /** A client must offer one of them. Empty: whatever it offers. */
+  readonly protocols: readonly string[];
+  /** Index into `Plan.clusters`. */
+  readonly cluster: number;
+}
+
+/** What an engine needs to speak TLS, as text: `SecureContextSource` of engine/. */
+export interface SecureContextPlan {
+  /** Two contexts with the same key are the same. */
+  readonly key: string;
+  readonly isServer: boolean;
+  readonly pairs: readonly { readonly certificate: string; readonly key: string; readonly ocsp: string }[];
+  readonly minVersion: '1.2' | '1.3';
+  readonly ciphers: string;
+  readonly protocols: readonly string[];
+  readonly authorities: string;
+  readonly trustsSystem: boolean;
+  readonly clientCertificate: 'off' | 'request' | 'require';
+  readonly verify: boolean;
+  /** Hex. */
+  readonly identity: string;
 }
 
 export interface TcpListenerPlan extends ListenerPlanBase {
@@ -138,6 +178,8 @@ export interface ClusterPlan {
   readonly limits?: ClusterLimitsConfig | undefined;
   /** Absent: a client may get another endpoint with each request. */
   readonly stickiness?: StickinessConfig | undefined;
+  /** How connections to endpoints speak TLS. Absent: they do not. */
+  readonly tls?: SecureContextPlan | undefined;
   /** How long work may go on on an endpoint that drains, or that a plan has left out. Absent: as long as it likes. */
   readonly drainMs?: number | undefined;
 }
@@ -155,4 +197,6 @@ export interface EndpointPlan {
   readonly weight: number;
   /** Gets work only when no other endpoint may be selected. Absent: false. */
   readonly isBackup?: boolean | undefined;
+  /** Where the cluster speaks TLS: what it is called in its certificate. */
+  readonly serverName?: string | undefined;
 }

@@ -1,5 +1,5 @@
 /** Turns the configuration, and what its host names resolve to, into the plan that every shard carries out. */
-import type { ClusterConfig, Config, EndpointConfig, ListenerConfig } from '../config/config.ts';
+import type { ClusterConfig, Config, EndpointConfig, HttpListenerConfig, ListenerConfig } from '../config/config.ts';
 import type { RouteConfig } from '../config/route-config.ts';
 import { CLUSTER_SLOTS_MAX, ClusterCount, type ClusterCountName, ENDPOINT_SLOTS_MAX } from '../contract/board.ts';
 import type { ClusterPlan, EndpointPlan, ListenerPlan, Plan, RoutePlan } from '../contract/plan.ts';
@@ -7,6 +7,7 @@ import { type EndpointAddress, formatAddress, type SocketAddress } from '../core
 import { ProxyError } from '../core/errors.ts';
 import { invariant } from '../core/invariant.ts';
 import { LISTENERS_MAX } from '../engine/protocol.ts';
+import { compileClusterTls, compileListenerTls, serverNameOf } from './compile-tls.ts';
 import { type Proposal, SlotRegistry } from './slot-registry.ts';
 
 const WEIGHT_MAX = 1000;
@@ -113,6 +114,7 @@ export class PlanCompiler {
       retry: cluster.retry,
       limits: cluster.limits,
       slowStartMs: cluster.slowStartMs === 0 ? undefined : cluster.slowStartMs,
+      tls: compileClusterTls(cluster),
       drainMs: cluster.drainMs,
     }));
     return { clusters: plans, commit };
@@ -154,13 +156,27 @@ export function compileListener(
     trustedProxies: listener.trustedProxies,
     proxyProtocol: listener.proxyProtocol,
     connectionsMaxCount: listener.limits.connectionsMaxCount,
+    tls: compileListenerTls(listener, clusterIndex),
   };
   if (listener.protocol === 'tcp') {
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };
   }
   const { paths, timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
-  const routes = listener.routes.map((route) => compileRoute(route, clusterIndex));
+  const secured = withHsts(listener);
+  const routes = secured.map((route) => compileRoute(route, clusterIndex));
   return { ...base, protocol: 'http', routes, paths, timeouts, limits, forwardedHeader, requestId, via, underscores };
+}
+
+/** The routes, each of whose answers says Strict-Transport-Security if the listener wants that (RFC 6797 section 6.1). */
+function withHsts({ routes, tls }: HttpListenerConfig): readonly RouteConfig[] {
+  if (tls?.hsts === undefined) return routes;
+  const { maxAgeS, includesSubdomains, preloads } = tls.hsts;
+  const value = `max-age=${maxAgeS}${includesSubdomains ? '; includeSubDomains' : ''}${preloads ? '; preload' : ''}`;
+  const line = { name: 'Strict-Transport-Security', value };
+  return routes.map((route) => {
+    const { set = [], add = [], remove = [] } = route.responseHeaders ?? {};
+    return { ...route, responseHeaders: { set: [...set, line], add, remove } };
+  });
 }
 
 function compileRoute(route: RouteConfig, clusterIndex: (name: string) => number): RoutePlan {
@@ -174,7 +190,7 @@ function compileRoute(route: RouteConfig, clusterIndex: (name: string) => number
 function resolveEndpoints(cluster: ClusterConfig, addressesOf: AddressesOf): readonly UnnumberedEndpoint[] {
   const byKey = new Map<string, UnnumberedEndpoint>();
   for (const endpoint of cluster.endpoints) {
-    for (const resolved of resolveEndpoint(endpoint, addressesOf)) {
+    for (const resolved of resolveEndpoint(endpoint, addressesOf, serverNameOf(cluster, endpoint))) {
       const former = byKey.get(resolved.key);
       byKey.set(resolved.key, former === undefined ? resolved : both(former, resolved));
     }
@@ -182,10 +198,14 @@ function resolveEndpoints(cluster: ClusterConfig, addressesOf: AddressesOf): rea
   return [...byKey.values()];
 }
 
-function resolveEndpoint(endpoint: EndpointConfig, addressesOf: AddressesOf): readonly UnnumberedEndpoint[] {
+function resolveEndpoint(
+  endpoint: EndpointConfig,
+  addressesOf: AddressesOf,
+  serverName: string | undefined,
+): readonly UnnumberedEndpoint[] {
   return addressesOf(endpoint.address).map((address) => {
     const { name, weight, isBackup } = endpoint;
-    return { name, address, key: formatAddress(address), weight, isBackup };
+    return { name, address, key: formatAddress(address), weight, isBackup, serverName };
   });
 }
 

@@ -10,6 +10,7 @@ import type { ListeningSockets } from './listening-sockets.ts';
 import { HEARTBEAT_MS, ShardKeeper } from './shard-keeper.ts';
 import type { ShardPool } from './shard-pool.ts';
 import { samplesOf } from './snapshot-samples.ts';
+import { TICKET_ROTATION_MS, TicketKeys } from './ticket-keys.ts';
 
 /** A crash loses what a shard has counted since its last snapshot: at most this much time. */
 const SNAPSHOT_INTERVAL_MS = 5_000;
@@ -39,6 +40,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #keepers: readonly ShardKeeper[];
   readonly #totals = new CounterTotals();
+  readonly #ticketKeys = new TicketKeys();
   readonly #timers: NodeJS.Timeout[] = [];
   #plan: Plan;
   #closing: Promise<number> | undefined;
@@ -62,6 +64,7 @@ export class Supervisor {
     this.#timers.push(
       setInterval(look, HEARTBEAT_MS),
       setInterval(() => void this.snapshots(), SNAPSHOT_INTERVAL_MS),
+      setInterval(() => this.#rotateTicketKeys(), TICKET_ROTATION_MS),
     );
     try {
       await Promise.all(this.#keepers.map((keeper) => keeper.firstReady));
@@ -90,6 +93,11 @@ export class Supervisor {
     const isLate = await Promise.race([Promise.all(applied).then(() => false), late]);
     clearTimeout(timer);
     if (isLate) log.warn(`a shard has not taken the new plan within ${APPLY_TIMEOUT_MS / 1000} s`);
+  }
+
+  #rotateTicketKeys(): void {
+    const keys = this.#ticketKeys.rotate();
+    for (const keeper of this.#keepers) keeper.post({ type: 'ticket-keys', keys });
   }
 
   /** Cuts what is still at work on these endpoints, in every shard. */
@@ -164,6 +172,7 @@ export class Supervisor {
         sockets: sockets.forShard(index),
         board: board.buffer,
         descriptorsMax,
+        ticketKeys: this.#ticketKeys.current,
         heartbeatMs: HEARTBEAT_MS,
       }),
       closeSockets: () => sockets.closeShard(index),

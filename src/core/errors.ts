@@ -53,6 +53,8 @@ export const ERRORS = {
   version_refused: downstream(505),
   method_refused: downstream(405),
   no_route: downstream(404, false),
+  /** The host asks for another certificate of the client than the connection was made with. */
+  misdirected: downstream(421),
   /** OPTIONS and TRACE that may be forwarded no further: we are who answers. */
   options_ends_here: downstream(200, false),
   trace_ends_here: downstream(405, false),

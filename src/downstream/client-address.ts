@@ -2,6 +2,7 @@
  * Who is at the other end of an accepted connection, as the engine tells it: four 32-bit words, the address's first byte on top of the first
  * word, IPv4 in the first word alone. Hot path: no strings, no allocation.
  */
+import type { X509Certificate } from 'node:crypto';
 import { hashWord, mixHash } from '../core/hash.ts';
 import type { IpWords } from '../core/ip-address.ts';
 
@@ -16,6 +17,14 @@ const DIGIT_ZERO = 0x30;
 const LETTER_A_LESS_TEN = 0x61 - 10;
 const UNIX_TEXT = Uint8Array.from('unix:', (character) => character.charCodeAt(0));
 
+/** What TLS has told of a client. */
+export interface SecureClient {
+  /** What was asked of it: the number that the plan gives to that (ListenerTlsPlan.policies). */
+  readonly policy: number;
+  /** What it has shown, and was believed. */
+  readonly certificate: X509Certificate | undefined;
+}
+
 export class ClientAddress implements IpWords {
   /** 4, 6, or 0 for a unix socket. */
   family = 0;
@@ -24,6 +33,8 @@ export class ClientAddress implements IpWords {
   word2 = 0;
   word3 = 0;
   port = 0;
+  /** Undefined: it does not speak TLS with us. */
+  secure: SecureClient | undefined = undefined;
 
   /** Takes over what ACCEPTED says: `at` is the index of the first address word in `events`. */
   read(family: number, port: number, events: Int32Array, at: number): void {
@@ -38,6 +49,7 @@ export class ClientAddress implements IpWords {
   copy(other: ClientAddress): void {
     this.family = other.family;
     this.port = other.port;
+    this.secure = other.secure;
     this.word0 = other.word0;
     this.word1 = other.word1;
     this.word2 = other.word2;

@@ -5,33 +5,44 @@ import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { NodeEngine } from '../engine/node-engine.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
+import type { SecureContexts } from '../engine/secure-contexts.ts';
 import { Admission, type ConnectionCount } from './admission.ts';
 import type { Entrance, ProtocolListener } from './protocol-listener.ts';
 import { ProxyGate } from './proxy-gate.ts';
+import { TlsGate } from './tls-gate.ts';
 
 /**
  * The front door: one listening socket in one shard, and what stands behind it. The socket belongs to the supervisor; the engine accepts from
  * a duplicate.
  *
- *     engine ─▶ [Admission, if connections are limited] ─▶ [ProxyGate, if they begin with a PROXY header] ─▶ ProtocolListener
+ *     engine ─▶ [Admission, if connections are limited] ─▶ [ProxyGate, if they begin with a PROXY header] ─▶ [TlsGate] ─▶ ProtocolListener
  */
 export class Listener<P extends ProtocolListener = ProtocolListener> {
   readonly slot: number;
   readonly #dispatcher: Dispatcher;
   readonly #countersAt: number;
   readonly #count: ConnectionCount;
+  readonly #contexts: SecureContexts;
   #plan: ListenerPlan;
   #protocol: P;
   /** Made when a plan first wants them, kept from then on: connections may be with them. */
   #gate: ProxyGate | undefined;
+  #tls: TlsGate | undefined;
   #admission: Admission | undefined;
 
   /** `count`: the connections of this listener over all shards. */
-  constructor(plan: ListenerPlan, protocol: P, dispatcher: Dispatcher, count: ConnectionCount) {
+  constructor(
+    plan: ListenerPlan,
+    protocol: P,
+    dispatcher: Dispatcher,
+    count: ConnectionCount,
+    contexts: SecureContexts,
+  ) {
     this.slot = plan.slot;
     this.#dispatcher = dispatcher;
     this.#countersAt = COUNTERS_LISTENER_OFFSET + COUNTERS_PER_LISTENER * plan.slot;
     this.#count = count;
+    this.#contexts = contexts;
     this.#plan = plan;
     this.#protocol = protocol;
     this.#arrange();
@@ -78,7 +89,7 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   /** Puts before the protocol what the plan wants, and nothing else. */
   #arrange(): void {
     const plan = this.#plan;
-    let entrance: Entrance = this.#protocol;
+    let entrance: Entrance = this.#secure(this.#protocol);
     if ((plan.proxyProtocol ?? 'off') !== 'off' && this.#gate === undefined) {
       this.#gate = new ProxyGate(this.#dispatcher, entrance, plan);
     } else this.#gate?.apply(plan);
@@ -90,17 +101,28 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
     this.#dispatcher.bindListener(this.slot, entrance);
   }
 
+  #secure(protocol: P): Entrance {
+    const { tls } = this.#plan;
+    if (tls === undefined && this.#tls === undefined) return protocol;
+    this.#tls ??= new TlsGate(this.#dispatcher, this.#contexts, protocol, this.#plan.protocol === 'http');
+    this.#tls.next = protocol;
+    this.#tls.branches = protocol.branches ?? [];
+    this.#tls.apply(tls);
+    return tls === undefined ? protocol : this.#tls;
+  }
+
   #limit(entrance: Entrance): Entrance {
     const limit = this.#plan.connectionsMaxCount ?? Number.POSITIVE_INFINITY;
     if (this.#admission === undefined) {
       this.#admission = new Admission(this.#dispatcher, this.slot, this.#count, entrance, limit);
-      this.#admission.count(this.#protocol.connectionCount + (this.#gate?.waitingCount ?? 0));
+      this.#admission.count(this.#protocol.connectionCount + this.#openingCount);
     }
     const admission = this.#admission;
     admission.next = entrance;
     const onConnectionOver = () => admission.leave();
     this.#protocol.onConnectionOver = onConnectionOver;
     if (this.#gate !== undefined) this.#gate.onConnectionOver = onConnectionOver;
+    if (this.#tls !== undefined) this.#tls.onConnectionOver = onConnectionOver;
     admission.apply(limit);
     return admission;
   }
@@ -110,12 +132,23 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
     this.#admission?.close();
     this.#dispatcher.engine.closeListener(this.slot);
     this.#gate?.closeAll();
+    this.#tls?.closeAll();
     this.#protocol.closeIdle();
+  }
+
+  /** Nobody comes any more: what TLS needed is let go of. */
+  retire(): void {
+    this.#tls?.apply(undefined);
+  }
+
+  /** Connections of which it is not known yet who they are, or where they lead. */
+  get #openingCount(): number {
+    return (this.#gate?.waitingCount ?? 0) + (this.#tls?.waitingCount ?? 0);
   }
 
   /** Exchanges or sessions in flight, and connections that are still before the door. */
   get activeCount(): number {
-    return this.#protocol.activeCount + (this.#gate?.waitingCount ?? 0) + (this.#admission?.parkedCount ?? 0);
+    return this.#protocol.activeCount + this.#openingCount + (this.#admission?.parkedCount ?? 0);
   }
 
   /** See ProtocolListener. */
@@ -127,6 +160,7 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   cutAll(): number {
     this.#admission?.cutAll();
     this.#gate?.closeAll();
+    this.#tls?.closeAll();
     return this.#protocol.cutAll();
   }
 
@@ -146,6 +180,11 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   /** Connections closed for want of a PROXY header. Undefined where none was ever wanted. */
   get proxyHeadersRefused(): number | undefined {
     return this.#gate?.refusedCount;
+  }
+
+  /** Connections closed because TLS was not established. Undefined where none was ever wanted. */
+  get handshakesRefused(): number | undefined {
+    return this.#tls?.refusedCount;
   }
 
   #counter(index: number): number {

@@ -18,6 +18,8 @@ export interface ProtocolListener extends Entrance {
   readonly activeCount: number;
   /** Connections it owns. */
   readonly connectionCount: number;
+  /** Where connections go that TLS rules pass on untouched, by rule. Undefined: there are no such rules. */
+  readonly branches?: readonly Entrance[] | undefined;
   /** Called once for each connection it took, when it owns that no more. Undefined unless somebody counts. */
   onConnectionOver: (() => void) | undefined;
   /**

@@ -118,7 +118,7 @@ class Explainer {
   #outcomeOf(route: RoutePlan, peer: ClientAddress): Answered | Forwarded | Refused {
     const { action } = route;
     if (action.kind === 'forward') return this.#forward(route, action, peer);
-    const response = compileDirectResponse(route, action);
+    const response = compileDirectResponse(route, action, this.#plan.tls === undefined ? 'http' : 'https');
     const hasBody = this.#head.method !== Method.HEAD;
     const closes = this.#head.keepAlive === 0;
     const isSent = response.send(this.#dispatcher, NOBODY, this.#head, this.#pathStart, this.#pathEnd, closes, hasBody);

@@ -142,7 +142,8 @@ export class Session implements ConnectionHandler, Waiter {
     dispatcher.commands.tunnel(this.#downstream, id, this.#plan.idleMs);
   }
 
-  onConnectFailed(_id: number, _errno: number): void {
+  onConnectFailed(id: number, _errno: number): void {
+    this.endpoint?.secureFailed(id);
     this.#tryNext('connect_failed');
   }
 

@@ -17,8 +17,9 @@ const DOT = 0x2e;
 /** Never have a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 const USUAL_PORTS = { http: 80, https: 443 } as const;
+
 /** What clients speak to us. */
-const OWN_SCHEME = 'http';
+export type Scheme = 'http' | 'https';
 
 const LAST_LINES = asciiBytes('\r\n\r\n');
 const CLOSING_LAST_LINES = asciiBytes('\r\nConnection: close\r\n\r\n');
@@ -43,9 +44,13 @@ export interface DirectResponse {
   ): boolean;
 }
 
-/** `action` is the one of `route`. */
-export function compileDirectResponse(route: RoutePlan, action: RedirectAction | RespondAction): DirectResponse {
-  return action.kind === 'redirect' ? new Redirect(route, action) : new TextResponse(route, action);
+/** `action` is the one of `route`; `own`: what the client speaks. */
+export function compileDirectResponse(
+  route: RoutePlan,
+  action: RedirectAction | RespondAction,
+  own: Scheme,
+): DirectResponse {
+  return action.kind === 'redirect' ? new Redirect(route, own, action) : new TextResponse(route, action);
 }
 
 class TextResponse implements DirectResponse {
@@ -95,12 +100,12 @@ class Redirect implements DirectResponse {
   readonly #port: Uint8Array | undefined;
   readonly #path: PathRewrite | undefined;
 
-  constructor(route: RoutePlan, { status, scheme = OWN_SCHEME, host, port, path }: RedirectAction) {
+  constructor(route: RoutePlan, own: Scheme, { status, scheme = own, host, port, path }: RedirectAction) {
     this.status = status;
     const lines = `${editedLines(route, [])}\r\nContent-Length: 0\r\nLocation: ${scheme}://`;
     this.#beforeHost = asciiBytes(`${statusLine(status)}${lines}`);
     this.#host = host === undefined ? undefined : asciiBytes(host);
-    this.#port = port === undefined && scheme === OWN_SCHEME ? undefined : portText(scheme, port);
+    this.#port = port === undefined && scheme === own ? undefined : portText(scheme, port);
     this.#path = path === undefined ? undefined : new PathRewrite(path, route.match);
     const parts = [this.#beforeHost, this.#host, this.#port, CLOSING_LAST_LINES];
     this.scratchBytes = parts.reduce((bytes, part) => bytes + (part?.length ?? 0), this.#path?.scratchBytes ?? 0);

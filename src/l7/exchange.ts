@@ -142,6 +142,10 @@ export class Exchange implements Waiter {
       this.fail(head.method === Method.TRACE ? 'trace_ends_here' : 'options_ends_here');
       return;
     }
+    if (plan.hostPolicies?.admits(engine.slab, head, connection.client) === false) {
+      this.fail('misdirected');
+      return;
+    }
     const client = this.listener.forwarding.clientOf(engine.slab, head, connection.client);
     const index = plan.router.match(engine.slab, head, pathStart, pathEnd, client);
     if (index < 0) {
@@ -246,7 +250,8 @@ export class Exchange implements Waiter {
       return;
     }
     const { dispatcher, plan, requestHead } = this.listener;
-    const result = parseRequestHead(dispatcher.engine.slab, start, end, plan.listener.limits, requestHead);
+    const { limits } = plan.listener;
+    const result = parseRequestHead(dispatcher.engine.slab, start, end, limits, requestHead, plan.isSecure);
     // It was a head before; a plan with smaller limits may have come since.
     if (result > 0) this.#read(this.#connection!, start, start + result, end);
     else this.fail('head_too_large');

@@ -12,11 +12,13 @@ import { ADDRESS_TEXT_MAX_BYTES, ClientAddress } from '../downstream/client-addr
 import type { CommandWriter } from '../engine/command-writer.ts';
 import type { Constant, Constants } from '../engine/constants.ts';
 import type { Scratch } from '../engine/scratch.ts';
+import { CERTIFICATE_LINES_MAX_BYTES, certificateLines } from './client-certificate.ts';
 import { COLON, SPACE, TAB } from './h1/characters.ts';
 import { HEADER_WORDS, NAME_ID, VALUE_END, VALUE_START } from './h1/head-fields.ts';
 import {
   Header,
   TRAIT_CLAIM,
+  TRAIT_CLIENT_CERTIFICATE,
   TRAIT_FORWARDED,
   TRAIT_FORWARDED_FOR,
   TRAIT_HOP_BY_HOP,
@@ -30,8 +32,9 @@ import type { RequestHead } from './h1/request-head.ts';
 import { writeBytes } from './header-edits.ts';
 import { REQUEST_ID_BYTES, RequestIds } from './request-id.ts';
 
-/** Most bytes that `write` takes from the scratch: two addresses, a request id and a count of hops. */
-export const FORWARDED_SCRATCH_BYTES = 2 * ADDRESS_TEXT_MAX_BYTES + REQUEST_ID_BYTES + MAX_FORWARDS_MAX_DIGITS;
+/** Most bytes that `write` takes from the scratch: two addresses, a request id, a count of hops, and a certificate. */
+export const FORWARDED_SCRATCH_BYTES =
+  2 * ADDRESS_TEXT_MAX_BYTES + REQUEST_ID_BYTES + MAX_FORWARDS_MAX_DIGITS + CERTIFICATE_LINES_MAX_BYTES;
 
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
@@ -50,6 +53,8 @@ export class Forwarding {
   readonly #hasForwarded: boolean;
   readonly #hasRequestId: boolean;
   readonly #underscores: number;
+  /** TRAIT_CLIENT_CERTIFICATE where we ask for certificates. */
+  readonly #certificates: number;
   readonly #ids: Pick<RequestIds, 'write'>;
   readonly #lines: Lines;
   readonly #via: { readonly modern: Constant; readonly old: Constant } | undefined;
@@ -66,7 +71,9 @@ export class Forwarding {
     this.#ids = ids;
     this.refusedTraits = underscores === 'reject' ? TRAIT_UNDERSCORE : 0;
     this.#underscores = underscores === 'allow' ? 0 : TRAIT_UNDERSCORE;
-    this.#lines = internLines(constants);
+    const asksClients = plan.tls?.contexts.some(({ clientCertificate }) => clientCertificate !== 'off') === true;
+    this.#certificates = asksClients ? TRAIT_CLIENT_CERTIFICATE : 0;
+    this.#lines = internLines(constants, plan.tls === undefined ? 'http' : 'https');
     this.#via =
       via === undefined
         ? undefined
@@ -111,7 +118,7 @@ export class Forwarding {
   /** The TRAIT_ bits of the fields that are not forwarded: the connection's own, claims that do not count, and what `write` says anew. */
   droppedTraits(bytes: Uint8Array, head: RequestHead, peer: ClientAddress): number {
     const counted = hopsLeft(bytes, head) > 0 ? TRAIT_MAX_FORWARDS : 0;
-    const always = TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores | counted;
+    const always = TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores | this.#certificates | counted;
     if (!this.#trusted?.has(peer)) return always | TRAIT_CLAIM | (this.#hasRequestId ? TRAIT_REQUEST_ID : 0);
     const isIdKept = !this.#hasRequestId || hasRequestId(bytes, head);
     return (
@@ -135,6 +142,8 @@ export class Forwarding {
       putHost(commands, head);
       put(commands, lines.lineEnd);
     }
+    const certificate = peer.secure?.certificate;
+    if (certificate !== undefined) writeBytes(commands, scratch, certificateLines(certificate));
     if (this.#hasForwarded) this.#writeForwarded(commands, head, peer, address, addressBytes, isTrusted);
     if (this.#hasRequestId && (!isTrusted || (dropped & TRAIT_REQUEST_ID) !== 0))
       this.#writeRequestId(commands, scratch);
@@ -186,11 +195,11 @@ export class Forwarding {
 
 type Lines = ReturnType<typeof internLines>;
 
-function internLines(constants: Constants) {
+function internLines(constants: Constants, scheme: 'http' | 'https') {
   return {
     forwardedFor: constants.intern('X-Forwarded-For: '),
     /** Ends X-Forwarded-For, and says which scheme the client spoke. */
-    forwardedProto: constants.intern('\r\nX-Forwarded-Proto: http\r\n'),
+    forwardedProto: constants.intern(`\r\nX-Forwarded-Proto: ${scheme}\r\n`),
     forwardedHost: constants.intern('X-Forwarded-Host: '),
     forwarded: constants.intern('Forwarded: '),
     forIpv4: constants.intern('for='),
@@ -199,7 +208,7 @@ function internLines(constants: Constants) {
     forUnknown: constants.intern('for=unknown'),
     hostParameter: constants.intern(';host="'),
     quote: constants.intern('"'),
-    protoParameter: constants.intern(';proto=http\r\n'),
+    protoParameter: constants.intern(`;proto=${scheme}\r\n`),
     requestId: constants.intern('X-Request-Id: '),
     maxForwards: constants.intern('Max-Forwards: '),
     comma: constants.intern(', '),

@@ -71,7 +71,7 @@ export class HttpConnection implements ConnectionHandler {
       this.#holdHead(offset, length);
       return;
     }
-    const result = parseRequestHead(slab, offset, end, limits, listener.requestHead);
+    const result = parseRequestHead(slab, offset, end, limits, listener.requestHead, listener.plan.isSecure);
     this.#parsedBytes = length;
     if (result > 0) this.#begin(offset, offset + result, end);
     else if (result === 0) this.#holdHead(offset, length);

@@ -3,6 +3,7 @@ import type { Slices } from '../core/slices.ts';
 import type { RequestCounter } from '../observe/traffic-counters.ts';
 import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
+import { type HostPolicies, hostPoliciesOf } from './host-policies.ts';
 import { PATH_KEEP_EMPTY_SEGMENTS, PATH_KEEP_ENCODED_SLASHES } from './path.ts';
 import { compileRoute, type Route } from './route-target.ts';
 import { compileRoutesInSlices, type Router } from './routing/router.ts';
@@ -22,6 +23,10 @@ export class HttpPlan {
   readonly bodyMaxBytes: number;
   /** For `normalizePath`. */
   readonly pathOptions: number;
+  /** Whether clients speak TLS with us. */
+  readonly isSecure: boolean;
+  /** Undefined: all hosts ask the same of clients. */
+  readonly hostPolicies: HostPolicies | undefined;
   /** Room that a request may take of the scratch because of its route. */
   readonly scratchBytes: number;
 
@@ -32,6 +37,8 @@ export class HttpPlan {
     this.unrouted = unrouted;
     this.bodyMaxBytes = listener.limits.bodyMaxBytes ?? Number.POSITIVE_INFINITY;
     this.pathOptions = pathOptionsOf(listener);
+    this.isSecure = listener.tls !== undefined;
+    this.hostPolicies = hostPoliciesOf(listener.tls);
     this.scratchBytes = this.routes.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0);
   }
 
@@ -45,7 +52,7 @@ export class HttpPlan {
     const router = yield* compileRoutesInSlices(listener.routes);
     const routes: Route[] = [];
     for (const plan of listener.routes) {
-      routes.push(compileRoute(plan, listener.name, clusters, counters, random));
+      routes.push(compileRoute(plan, listener, clusters, counters, random));
       yield;
     }
     if (before !== undefined) yield* continueRoutes(routes, before.routes);

@@ -1,5 +1,5 @@
 /** What a route leads to, compiled once per plan. */
-import type { ForwardAction, HashOn, RoutePlan } from '../contract/plan.ts';
+import type { ForwardAction, HashOn, ListenerPlan, RoutePlan } from '../contract/plan.ts';
 import type { Random } from '../core/random.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
 import { type Cluster, goesByHash } from '../upstream/cluster.ts';
@@ -47,31 +47,31 @@ interface DirectRoute extends CompiledRoute {
   readonly counter: RequestCounter;
 }
 
-/** `listener`: its name, for the counters. */
+/** `listener`: whose route it is. */
 export function compileRoute(
   plan: RoutePlan,
-  listener: string,
+  listener: Pick<ListenerPlan, 'name' | 'tls'>,
   clusters: PlannedClusters,
   counters: TrafficCounters,
   random: Random,
 ): Route {
   const { action, name } = plan;
   if (action.kind !== 'forward') {
-    const direct = compileDirectResponse(plan, action);
-    const counter = counters.requestCounter(listener, name, '');
+    const direct = compileDirectResponse(plan, action, listener.tls === undefined ? 'http' : 'https');
+    const counter = counters.requestCounter(listener.name, name, '');
     return { plan, direct, targets: undefined, counter, scratchBytes: direct.scratchBytes };
   }
   const requestChanges = compileRequestChanges(action, plan.match);
   const responseEdits = plan.responseHeaders && new HeaderEdits(plan.responseHeaders);
   const targets = action.clusters.map((share): RouteTarget => {
     const cluster = clusters.at(share.cluster);
-    const counter = counters.requestCounter(listener, name, cluster.plan.name);
+    const counter = counters.requestCounter(listener.name, name, cluster.plan.name);
     // A PROXY header speaks for one client, and so for all requests of its connection.
     const isShared = (cluster.plan.proxyProtocol ?? 'off') === 'off';
     const changes = isShared ? requestChanges : onOwnConnection(requestChanges);
     const { stickiness: sticky, hashOn = BY_SOURCE } = cluster.plan;
     const hashKey = goesByHash(cluster.plan) ? compileHashKey(hashOn, random) : undefined;
-    const stickiness = sticky && new Stickiness(cluster, sticky);
+    const stickiness = sticky && new Stickiness(cluster, sticky, listener.tls !== undefined);
     return { plan: action, cluster, counter, requestChanges: changes, hashKey, stickiness, responseEdits };
   });
   const weights = action.clusters.map(({ weight }) => weight);

@@ -29,7 +29,8 @@ export class Stickiness {
   /** What `write` takes of the scratch. */
   readonly scratchBytes: number;
 
-  constructor(cluster: Cluster, plan: StickinessConfig) {
+  /** `isSecure`: whether clients speak TLS. */
+  constructor(cluster: Cluster, plan: StickinessConfig, isSecure: boolean) {
     this.#cluster = cluster;
     this.#cookie = new CookieCondition({ name: plan.cookie, present: true }, this.#value);
     for (const endpoint of cluster.endpoints) {
@@ -37,7 +38,7 @@ export class Stickiness {
       const bytes = asciiBytes(value);
       this.#value.accepts(this.#value.read(this.#value.start, bytes, 0, bytes.length));
       this.#byHash.set(this.#value.hash, endpoint);
-      this.#lines.set(endpoint, asciiBytes(setCookieLine(plan, value)));
+      this.#lines.set(endpoint, asciiBytes(setCookieLine(plan, value, isSecure)));
     }
     this.scratchBytes = Math.max(0, ...[...this.#lines.values()].map(({ length }) => length));
   }
@@ -60,8 +61,8 @@ export function cookieValue({ name }: Pick<ClusterPlan, 'name'>, endpointKey: st
   return createHash('sha256').update(`${name} ${endpointKey}`).digest('hex').slice(0, VALUE_LENGTH);
 }
 
-/** RFC 6265 section 4.1. A listener knows of no TLS yet, so that there is no `Secure`. */
-function setCookieLine({ cookie, ttlMs }: StickinessConfig, value: string): string {
+/** RFC 6265 section 4.1. `Secure` where the client speaks TLS. */
+function setCookieLine({ cookie, ttlMs }: StickinessConfig, value: string, isSecure: boolean): string {
   const age = ttlMs === undefined ? '' : `; Max-Age=${Math.round(ttlMs / 1000)}`;
-  return `Set-Cookie: ${cookie}=${value}; Path=/; HttpOnly; SameSite=Lax${age}\r\n`;
+  return `Set-Cookie: ${cookie}=${value}; Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}${age}\r\n`;
 }

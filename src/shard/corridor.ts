@@ -5,6 +5,7 @@ import { TcpListener } from '../l4/tcp-listener.ts';
 import { HttpListener } from '../l7/http-listener.ts';
 import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
+import { BranchingCorridor } from './branching-corridor.ts';
 
 /** What stands behind the sockets of a listener, and can be told of new plans. */
 export interface Corridor extends ProtocolListener {
@@ -23,6 +24,20 @@ export type MakeCorridor = (
 ) => Slices<Corridor>;
 
 export const makeCorridor: MakeCorridor = function* (context, plan, clusters) {
+  const main = yield* makeMain(context, plan, clusters);
+  return hasBranches(plan) ? new BranchingCorridor(context, main, plan, clusters) : main;
+};
+
+function* makeMain(context: ListenerContext, plan: ListenerPlan, clusters: PlannedClusters): Slices<Corridor> {
   if (plan.protocol === 'tcp') return new TcpListener(context, plan, clusters);
   return yield* HttpListener.make(context, plan, clusters);
-};
+}
+
+/** Whether two plans of a listener have the same corridor, which can be told of the next. */
+export function isSameCorridor(before: ListenerPlan, after: ListenerPlan): boolean {
+  return before.protocol === after.protocol && hasBranches(before) === hasBranches(after);
+}
+
+function hasBranches({ tls }: ListenerPlan): boolean {
+  return tls !== undefined && tls.passthrough.length > 0;
+}

@@ -6,9 +6,10 @@ import type { Slices } from '../core/slices.ts';
 import type { ConnectionCount } from '../downstream/admission.ts';
 import { Listener } from '../downstream/listener.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
+import type { SecureContexts } from '../engine/secure-contexts.ts';
 import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
-import type { Corridor, MakeCorridor } from './corridor.ts';
+import { type Corridor, isSameCorridor, type MakeCorridor } from './corridor.ts';
 
 /** What is still at work, though nothing new comes to it. */
 type Leaving = Pick<Corridor, 'activeCount' | 'cutAll' | 'cutWorkOn'>;
@@ -19,15 +20,17 @@ export class ListenerSet {
   readonly #make: MakeCorridor;
   readonly #open = new Map<number, Listener<Corridor>>();
   readonly #board: Board;
+  readonly #contexts: SecureContexts;
   #leaving: Leaving[] = [];
   /** Closed by the last plan: what waited in their accept queues was still to come to them. */
   #lastClosed: Listener[] = [];
   /** Every slot there ever was: connections outlive their listener. */
   readonly #slots = new Set<number>();
 
-  constructor(context: ListenerContext, make: MakeCorridor, board: Board) {
+  constructor(context: ListenerContext, make: MakeCorridor, board: Board, contexts: SecureContexts) {
     this.#context = context;
     this.#board = board;
+    this.#contexts = contexts;
     this.#make = make;
   }
 
@@ -88,8 +91,8 @@ export class ListenerSet {
 
   rows(): ShardSnapshot['listeners'] {
     return Array.from(this.#open.values(), (listener) => {
-      const { name, connections, bytesReceived, bytesSent, proxyHeadersRefused } = listener;
-      return { name, connections, bytesReceived, bytesSent, proxyHeadersRefused };
+      const { name, connections, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused } = listener;
+      return { name, connections, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused };
     });
   }
 
@@ -98,7 +101,8 @@ export class ListenerSet {
   }
 
   #add(plan: ListenerPlan, corridor: Corridor): Listener {
-    const listener = new Listener(plan, corridor, this.#context.dispatcher, this.#countOf(plan.slot));
+    const { dispatcher } = this.#context;
+    const listener = new Listener(plan, corridor, dispatcher, this.#countOf(plan.slot), this.#contexts);
     this.#open.set(plan.slot, listener);
     this.#slots.add(plan.slot);
     return listener;
@@ -118,7 +122,7 @@ export class ListenerSet {
   }
 
   *#prepareUpdate(listener: Listener<Corridor>, plan: ListenerPlan, clusters: PlannedClusters): Slices<() => void> {
-    if (listener.plan.protocol === plan.protocol) {
+    if (isSameCorridor(listener.plan, plan)) {
       const takeOver = yield* listener.protocol.prepare(plan, clusters);
       return () => {
         takeOver();
@@ -142,8 +146,9 @@ export class ListenerSet {
 
   /** Lets go of listeners that nobody comes to any more, with the plans that they hold. */
   #forgetClosed(): void {
-    for (const { slot } of this.#lastClosed) {
-      if (!this.#open.has(slot)) this.#context.dispatcher.bindListener(slot, undefined);
+    for (const listener of this.#lastClosed) {
+      if (!this.#open.has(listener.slot)) this.#context.dispatcher.bindListener(listener.slot, undefined);
+      listener.retire();
     }
     this.#lastClosed = [];
   }

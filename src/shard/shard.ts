@@ -20,6 +20,7 @@ import type { Listener } from '../downstream/listener.ts';
 import { Dispatcher } from '../engine/dispatcher.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Counter } from '../engine/protocol.ts';
+import { SecureContexts } from '../engine/secure-contexts.ts';
 import { TrafficCounters } from '../observe/traffic-counters.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
 import { Dialer } from '../upstream/dialer.ts';
@@ -81,8 +82,10 @@ export class Shard {
       shard: start.index,
       draining: false,
     };
-    this.#clusters = new ClusterSet({ dispatcher, board: this.#board, shard: start.index, warn }, random);
-    this.#listeners = new ListenerSet(this.#context, makeCorridor, this.#board);
+    engine.setTicketKeys(start.ticketKeys);
+    const contexts = new SecureContexts(engine);
+    this.#clusters = new ClusterSet({ dispatcher, board: this.#board, shard: start.index, contexts, warn }, random);
+    this.#listeners = new ListenerSet(this.#context, makeCorridor, this.#board, contexts);
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
       onClosed = resolve;
@@ -109,6 +112,9 @@ export class Shard {
         return;
       case 'cut-endpoints':
         this.#cutEndpoints(message.endpoints);
+        return;
+      case 'ticket-keys':
+        this.#engine.setTicketKeys(message.keys);
         return;
       case 'drain':
         this.#context.draining = true;

@@ -1,11 +1,11 @@
-import type { ClusterPlan, EndpointPlan, Plan } from '../contract/plan.ts';
+import type { ClusterPlan, EndpointPlan, Plan, SecureContextPlan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Random } from '../core/random.ts';
 import type { Slices } from '../core/slices.ts';
 import { Cluster, type ClusterPolicies } from './cluster.ts';
 import { ClusterLimits, type LimitsContext } from './cluster-limits.ts';
-import { Endpoint, type EndpointContext } from './endpoint.ts';
+import { Endpoint, type EndpointContext, identityOf } from './endpoint.ts';
 import { OutlierDetection } from './outlier.ts';
 import { makePolicy } from './policy/make-policy.ts';
 import type { Policy } from './policy/policy.ts';
@@ -90,7 +90,7 @@ export class ClusterSet {
   }
 
   #build(plan: ClusterPlan, endpoints: Map<number, Endpoint>, before: Cluster | undefined): Cluster {
-    const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, endpoints));
+    const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, plan.tls, endpoints));
     return new Cluster(plan, own, {
       policies: this.#policiesFor(plan, own, before),
       outlier: this.#outlierFor(plan, own),
@@ -107,9 +107,10 @@ export class ClusterSet {
     );
   }
 
-  #keepOrMake(plan: EndpointPlan, endpoints: Map<number, Endpoint>): Endpoint {
+  #keepOrMake(plan: EndpointPlan, tls: SecureContextPlan | undefined, endpoints: Map<number, Endpoint>): Endpoint {
     const known = endpoints.get(plan.slot) ?? this.#endpointsBySlot.get(plan.slot);
-    const endpoint = known?.key === plan.key ? known : new Endpoint(plan, this.#context);
+    const isSame = known?.identity === identityOf(plan, tls);
+    const endpoint = isSame ? known : new Endpoint(plan, this.#context, tls);
     endpoints.set(plan.slot, endpoint);
     return endpoint;
   }

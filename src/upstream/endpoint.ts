@@ -1,9 +1,14 @@
 import { Admin, type Board, Health } from '../contract/board.ts';
-import type { EndpointPlan } from '../contract/plan.ts';
+import type { EndpointPlan, SecureContextPlan } from '../contract/plan.ts';
+import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { SecureContexts } from '../engine/secure-contexts.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { latencyUs, observeLatency } from './latency.ts';
+
+/** An endpoint that fails does so with each request. */
+const COMPLAINT_INTERVAL_MS = 10_000;
 
 /** What the endpoints of a shard share. */
 export interface EndpointContext {
@@ -11,6 +16,7 @@ export interface EndpointContext {
   readonly board: Board;
   /** Index of this shard. */
   readonly shard: number;
+  readonly contexts: SecureContexts;
   /** Tells the operator. */
   readonly warn?: ((text: string) => void) | undefined;
 }
@@ -23,6 +29,8 @@ export class Endpoint {
   readonly slot: number;
   /** The address as text: who it is, over all plans. */
   readonly key: string;
+  /** See `identityOf`. */
+  readonly identity: string;
   readonly pool: ConnectionPool;
   /** For `engine.dial`. Negative if the engine refused the address. */
   readonly addressHandle: number;
@@ -32,16 +40,22 @@ export class Endpoint {
   rampStartTick = 0;
   rampCredit = 0;
   readonly #context: EndpointContext;
+  readonly #tls: SecureContextPlan | undefined;
   /** Work of this shard. */
   #held = 0;
   #isRetired = false;
+  #nextComplaintMs = 0;
 
-  constructor(plan: EndpointPlan, context: EndpointContext) {
+  /** `tls`: how its cluster speaks TLS. */
+  constructor(plan: EndpointPlan, context: EndpointContext, tls?: SecureContextPlan) {
     this.slot = plan.slot;
     this.key = plan.key;
     this.#context = context;
     this.pool = new ConnectionPool(context.dispatcher);
-    this.addressHandle = context.dispatcher.engine.rememberAddress(plan.address);
+    this.#tls = tls;
+    this.identity = identityOf(plan, tls);
+    const secure = tls && { context: context.contexts.acquire(tls), serverName: plan.serverName ?? '' };
+    this.addressHandle = context.dispatcher.engine.rememberAddress(plan.address, secure);
     this.isSelectable = this.isInService;
   }
 
@@ -88,6 +102,18 @@ export class Endpoint {
     if (this.#isRetired && this.#held === 0) this.#forgetAddress();
   }
 
+  /** Tells the operator, now and then, why TLS with it failed. `id`: of the dial, in the round that has told of it. */
+  secureFailed(id: number): void {
+    const { warn, dispatcher } = this.#context;
+    if (this.#tls === undefined || warn === undefined) return;
+    const nowMs = systemClock.nowMs();
+    if (nowMs < this.#nextComplaintMs) return;
+    const reason = dispatcher.engine.secureFailure(id);
+    if (reason === '') return;
+    this.#nextComplaintMs = nowMs + COMPLAINT_INTERVAL_MS;
+    warn(`TLS with ${this.key} failed: ${reason}`);
+  }
+
   /** Takes no more work; idle connections are closed, work in flight ends as it would. Once. */
   retire(): void {
     this.#isRetired = true;
@@ -98,5 +124,11 @@ export class Endpoint {
 
   #forgetAddress(): void {
     if (this.addressHandle >= 0) this.#context.dispatcher.engine.forgetAddress(this.addressHandle);
+    if (this.#tls !== undefined) this.#context.contexts.release(this.#tls);
   }
+}
+
+/** Who an endpoint is for us: connections and TLS sessions of one identity are never those of another. */
+export function identityOf({ key, serverName = '' }: EndpointPlan, tls: SecureContextPlan | undefined): string {
+  return tls === undefined ? key : `${key} ${serverName} ${tls.key}`;
 }

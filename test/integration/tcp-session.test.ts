@@ -51,6 +51,7 @@ class TcpShard {
         sockets: [{ slot: 0, fd: this.#fd, address: `${HOST}:${this.port}` }],
         board: this.board.buffer,
         descriptorsMax: 1000,
+        ticketKeys: new Uint8Array(48),
         heartbeatMs: 1000,
       },
       post: (message) => {

@@ -22,6 +22,8 @@ export const TRAIT_REQUEST_ID = 128;
 export const TRAIT_LOOKALIKE = 256;
 /** Counted down (see max-forwards). */
 export const TRAIT_MAX_FORWARDS = 512;
+/** Says what certificate a client has shown: where we ask for one, nobody else may. */
+export const TRAIT_CLIENT_CERTIFICATE = 1024;
 
 const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
@@ -84,6 +86,8 @@ export const Header = {
   X_REQUEST_ID: 48,
   /** A name with `_` in it that would be known if that were `-`. */
   LOOKALIKE: 49,
+  /** `x-forwarded-client-cert-...`. */
+  CLIENT_CERTIFICATE: 50,
 } as const;
 
 export const HEADER_INDEXED_MAX = Header.KEEP_ALIVE;
@@ -141,12 +145,14 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
 ];
 
 /** Traits by id. */
-export const HEADER_TRAITS = new Uint16Array(50);
+export const HEADER_TRAITS = new Uint16Array(51);
 HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
+HEADER_TRAITS[Header.CLIENT_CERTIFICATE] = CLAIM | TRAIT_CLIENT_CERTIFICATE;
 HEADER_TRAITS[Header.UNDERSCORED] = TRAIT_UNDERSCORE;
 HEADER_TRAITS[Header.LOOKALIKE] = TRAIT_UNDERSCORE | TRAIT_LOOKALIKE;
 
 const X_FORWARDED = asciiBytes('x-forwarded-');
+const CLIENT_CERTIFICATE = asciiBytes('x-forwarded-client-cert');
 
 /** Lookup key: the multipliers are chosen so that no two names share a place, which a unit test proves. */
 const KEY_MASK = 511;
@@ -177,7 +183,11 @@ export function findHeader(bytes: Uint8Array, start: number, end: number): numbe
     LOWER_CASE[bytes[start]!] === 0x78 &&
     bytes[start + 1] === 0x2d &&
     equalsLowerCased(bytes, start, start + X_FORWARDED.length, X_FORWARDED);
-  return isForwarded ? Header.X_FORWARDED_OTHER : HEADER_UNKNOWN;
+  if (!isForwarded) return HEADER_UNKNOWN;
+  const isCertificate =
+    end - start > CLIENT_CERTIFICATE.length &&
+    equalsLowerCased(bytes, start, start + CLIENT_CERTIFICATE.length, CLIENT_CERTIFICATE);
+  return isCertificate ? Header.CLIENT_CERTIFICATE : Header.X_FORWARDED_OTHER;
 }
 
 /** Longer than any name in the table. */
@@ -194,7 +204,8 @@ export function findUnderscored(bytes: Uint8Array, start: number, end: number): 
   }
   const id = findHeader(dashed, 0, length);
   // Cut to what fits, only a family of names can still be told.
-  const isKnown = length === end - start ? id !== HEADER_UNKNOWN : id === Header.X_FORWARDED_OTHER;
+  const isFamily = id === Header.X_FORWARDED_OTHER || id === Header.CLIENT_CERTIFICATE;
+  const isKnown = length === end - start ? id !== HEADER_UNKNOWN : isFamily;
   return isKnown ? Header.LOOKALIKE : Header.UNDERSCORED;
 }
 

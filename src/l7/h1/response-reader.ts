@@ -178,7 +178,8 @@ export class ResponseReader implements ConnectionHandler {
     this.#awaitHead();
   }
 
-  onConnectFailed(): void {
+  onConnectFailed(id: number): void {
+    this.#exchange.endpoint?.secureFailed(id);
     this.#exchange.connectFailed('connect_refused');
   }
 

@@ -45,7 +45,7 @@ class Recorder implements ProtocolListener {
 async function openListener() {
   const fixture = new UpstreamFixture();
   const protocol = new Recorder();
-  const listener = new Listener(PLAN, protocol, fixture.dispatcher, NO_COUNT);
+  const listener = new Listener(PLAN, protocol, fixture.dispatcher, NO_COUNT, fixture.contexts);
   expect(await listener.open({ slot: 3, fd: 77, address: '127.0.0.1:5432' })).toBe(0);
   return { ...fixture, fixture, protocol, listener };
 }
@@ -61,7 +61,7 @@ describe('a listener', () => {
   test('says why it cannot adopt', async () => {
     const fixture = new UpstreamFixture();
     fixture.engine.adoptError = -9;
-    const listener = new Listener(PLAN, new Recorder(), fixture.dispatcher, NO_COUNT);
+    const listener = new Listener(PLAN, new Recorder(), fixture.dispatcher, NO_COUNT, fixture.contexts);
     expect(await listener.open({ slot: 3, fd: 77, address: '' })).toBe(-9);
   });
 

@@ -98,6 +98,7 @@ function makeShard(first: Plan): Shard {
       sockets: first.listeners.map(({ slot }) => socketOf(slot)),
       board: board.buffer,
       descriptorsMax: 100,
+      ticketKeys: new Uint8Array(48),
       heartbeatMs: HEARTBEAT_MS,
     },
     post: (message) => posted.push(message),

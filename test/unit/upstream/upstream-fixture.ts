@@ -2,6 +2,7 @@ import { Board } from '../../../src/contract/board.ts';
 import type { ClusterPlan, EndpointPlan, Plan, PolicyName } from '../../../src/contract/plan.ts';
 import { finish } from '../../../src/core/slices.ts';
 import { Dispatcher } from '../../../src/engine/dispatcher.ts';
+import { SecureContexts } from '../../../src/engine/secure-contexts.ts';
 import type { ClusterSet, PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -36,7 +37,8 @@ export class UpstreamFixture {
   readonly engine = new FakeEngine();
   readonly dispatcher = new Dispatcher(this.engine);
   readonly board = Board.create(2);
-  readonly context = { dispatcher: this.dispatcher, board: this.board, shard: 0 };
+  readonly contexts = new SecureContexts(this.engine);
+  readonly context = { dispatcher: this.dispatcher, board: this.board, shard: 0, contexts: this.contexts };
 
   constructor() {
     this.dispatcher.start();

@@ -1,0 +1,54 @@
+/** What the configuration says of TLS, as the rest of the proxy reads it. */
+
+/** A file, or a text that stands in the configuration itself. */
+export interface TlsText {
+  /** Absolute; empty where the text was given. */
+  readonly path: string;
+  /** Empty until `loadTlsFiles` has read it. */
+  readonly text: string;
+}
+
+export type ClientCertificateMode = 'off' | 'request' | 'require';
+
+export interface CertificateConfig {
+  readonly certificate: TlsText;
+  readonly key: TlsText;
+  /** DER in base64, once it is loaded. */
+  readonly ocsp?: TlsText | undefined;
+  /** Lower case, exact or `*.a.b`. Empty until it is loaded: then those of the certificate. */
+  readonly names: readonly string[];
+  readonly clientCa?: TlsText | undefined;
+  readonly clientCertificate: ClientCertificateMode;
+}
+
+export interface PassthroughConfig {
+  readonly names: readonly string[];
+  /** Protocols that a client may offer; empty: any. */
+  readonly alpn: readonly string[];
+  readonly cluster: string;
+}
+
+export interface ListenerTlsConfig {
+  /** Empty: nothing is terminated. */
+  readonly certificates: readonly CertificateConfig[];
+  readonly minVersion: '1.2' | '1.3';
+  /** Undefined: the usual ones. */
+  readonly ciphers?: string | undefined;
+  readonly alpn: readonly string[];
+  readonly passthrough: readonly PassthroughConfig[];
+  /** Strict-Transport-Security of answers; undefined: none. */
+  readonly hsts?:
+    | { readonly maxAgeS: number; readonly includesSubdomains: boolean; readonly preloads: boolean }
+    | undefined;
+}
+
+export interface ClusterTlsConfig {
+  /** Undefined: the host name of the endpoint. */
+  readonly serverName?: string | undefined;
+  /** Undefined: the authorities of the system. */
+  readonly ca?: TlsText | undefined;
+  readonly verify: boolean;
+  readonly certificate?: TlsText | undefined;
+  readonly key?: TlsText | undefined;
+  readonly minVersion: '1.2' | '1.3';
+}
