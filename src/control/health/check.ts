@@ -1,10 +1,9 @@
-import type { SocketAddress } from '../../core/address.ts';
 import type { CheckQueue, Turn } from './check-queue.ts';
-import type { Probe, Verdict } from './probe.ts';
+import type { Probe, ProbeTarget, Verdict } from './probe.ts';
 
 /** Who wants to know. */
 export interface CheckOwner {
-  readonly address: SocketAddress;
+  readonly target: ProbeTarget;
   readonly probe: Probe;
   readonly timeoutMs: number;
   readonly queue: CheckQueue;
@@ -29,11 +28,11 @@ export class Check implements Turn {
   }
 
   begin(): void {
-    const { address, probe, timeoutMs } = this.#owner;
+    const { target, probe, timeoutMs } = this.#owner;
     this.#owner.onBegin(this);
     this.#timer = setTimeout(() => this.#settle(`no answer within ${timeoutMs} ms`), timeoutMs);
     this.#timer.unref();
-    this.#abort = probe(address, (verdict) => this.#settle(verdict));
+    this.#abort = probe(target, (verdict) => this.#settle(verdict));
   }
 
   breakOff(): void {

@@ -9,12 +9,11 @@
 import type { HealthCheckConfig } from '../../config/cluster-config.ts';
 import { type Board, boardTick, Health } from '../../contract/board.ts';
 import type { EndpointPlan } from '../../contract/plan.ts';
-import type { SocketAddress } from '../../core/address.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { EventLog } from '../event-log.ts';
 import { Check, type CheckOwner } from './check.ts';
 import type { CheckQueue } from './check-queue.ts';
-import type { Probe, Verdict } from './probe.ts';
+import type { Probe, ProbeTarget, Verdict } from './probe.ts';
 
 /** Spreads checks over time. It only ever shortens an interval: what was promised is the latest time. */
 const JITTER = 0.1;
@@ -29,7 +28,7 @@ export interface WatchContext {
 }
 
 export class EndpointWatch implements CheckOwner {
-  readonly address: SocketAddress;
+  readonly target: ProbeTarget;
   readonly probe: Probe;
   readonly timeoutMs: number;
   readonly queue: CheckQueue;
@@ -47,7 +46,7 @@ export class EndpointWatch implements CheckOwner {
   #against = 0;
 
   constructor(cluster: string, endpoint: EndpointPlan, config: HealthCheckConfig, probe: Probe, context: WatchContext) {
-    this.address = endpoint.address;
+    this.target = endpoint;
     this.probe = probe;
     this.timeoutMs = config.timeoutMs;
     this.queue = context.queue;

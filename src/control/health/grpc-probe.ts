@@ -16,8 +16,8 @@ const SERVING = 1;
 /** Passed if the service says SERVING. */
 export function grpcProbe({ service }: GrpcCheckConfig, open: OpenConnection): Probe {
   const question = frameOf(service);
-  return (address, settle) => {
-    const session = connect('http://localhost', { createConnection: () => open(address) });
+  return (target, settle) => {
+    const session = connect('http://localhost', { createConnection: () => open(target, ['h2']) });
     session.on('error', (error) => settle(faultOf(error)));
     session.on('close', () => settle('the connection was closed'));
     const stream = session.request({

@@ -32,7 +32,7 @@ export class HealthMonitor {
   constructor(options: HealthMonitorOptions) {
     const { board, log, checksAtOnceMax, random = Math.random } = options;
     this.#context = { board, log, random, queue: new CheckQueue(checksAtOnceMax) };
-    this.#makeProbe = options.makeProbe ?? ((plan) => makeProbe(plan.healthCheck!, plan.proxyProtocol));
+    this.#makeProbe = options.makeProbe ?? ((plan) => makeProbe(plan.healthCheck!, plan));
   }
 
   /**
@@ -75,6 +75,8 @@ export class HealthMonitor {
 function isSame(known: Watched, cluster: ClusterPlan, endpoint: EndpointPlan): boolean {
   return (
     known.endpoint.key === endpoint.key &&
+    known.endpoint.serverName === endpoint.serverName &&
+    known.cluster.tls?.key === cluster.tls?.key &&
     known.cluster.name === cluster.name &&
     known.cluster.proxyProtocol === cluster.proxyProtocol &&
     isDeepStrictEqual(known.cluster.healthCheck, cluster.healthCheck)

@@ -11,12 +11,17 @@ const USER_AGENT = 'fourseven-health-check';
 /** Passed if the status is an expected one and the body, where one is asked for, contains the text. Redirects are not followed. */
 export function httpProbe(check: HttpCheckConfig, open: OpenConnection): Probe {
   const text = check.body === undefined ? undefined : Buffer.from(check.body);
-  return (address, settle) => {
+  return (target, settle) => {
     const request = startRequest({
       method: check.method,
       path: check.path,
-      headers: { host: check.host ?? hostOf(address), 'user-agent': USER_AGENT, accept: '*/*', connection: 'close' },
-      createConnection: () => open(address),
+      headers: {
+        host: check.host ?? hostOf(target.address),
+        'user-agent': USER_AGENT,
+        accept: '*/*',
+        connection: 'close',
+      },
+      createConnection: () => open(target, ['http/1.1']),
       maxHeaderSize: HEAD_MAX_BYTES,
     });
     request.on('response', (response) => {

@@ -6,10 +6,18 @@ import { invariant } from '../../core/invariant.ts';
 import { grpcProbe } from './grpc-probe.ts';
 import { httpProbe } from './http-probe.ts';
 import type { OpenConnection, Probe } from './probe.ts';
+import { type Place, SecureOpener } from './secure-opener.ts';
 import { tcpProbe } from './tcp-probe.ts';
 
-export function makeProbe(check: HealthCheckConfig, proxyProtocol: ClusterPlan['proxyProtocol']): Probe {
-  const open: OpenConnection = (address) => openConnection(address, check.port, proxyProtocol);
+export function makeProbe(
+  check: HealthCheckConfig,
+  { proxyProtocol, tls }: Pick<ClusterPlan, 'proxyProtocol' | 'tls'>,
+): Probe {
+  const secure = tls && new SecureOpener(tls);
+  const open: OpenConnection = (target, protocols) => {
+    const where = placeOf(target.address, check.port);
+    return secure?.open(where, target.serverName ?? '', protocols) ?? openPlain(where, proxyProtocol);
+  };
   switch (check.type) {
     case 'tcp':
       return tcpProbe(open);
@@ -29,15 +37,12 @@ const OWN_HEADER = {
   v2: Buffer.from('0d0a0d0a000d0a515549540a' + '20000000', 'hex'),
 } as const;
 
-function openConnection(
-  address: SocketAddress,
-  port: number | undefined,
-  proxyProtocol: ClusterPlan['proxyProtocol'] = 'off',
-): Socket {
-  const socket =
-    address.family === 'unix'
-      ? connect({ path: address.path })
-      : connect({ host: address.host, port: port ?? address.port, noDelay: true });
+function placeOf(address: SocketAddress, port: number | undefined): Place {
+  return address.family === 'unix' ? { path: address.path } : { host: address.host, port: port ?? address.port };
+}
+
+function openPlain(where: Place, proxyProtocol: ClusterPlan['proxyProtocol'] = 'off'): Socket {
+  const socket = connect({ ...where, noDelay: true });
   if (proxyProtocol !== 'off') socket.write(OWN_HEADER[proxyProtocol]);
   return socket;
 }

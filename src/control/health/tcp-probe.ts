@@ -1,10 +1,11 @@
+import { TLSSocket } from 'node:tls';
 import { faultOf, type OpenConnection, type Probe } from './probe.ts';
 
-/** Passed as soon as a connection is made. */
+/** Passed as soon as a connection is made, and TLS is established where that is spoken. */
 export function tcpProbe(open: OpenConnection): Probe {
-  return (address, settle) => {
-    const socket = open(address);
-    socket.once('connect', () => {
+  return (target, settle) => {
+    const socket = open(target, []);
+    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
       settle(undefined);
     });
     socket.on('error', (error) => settle(faultOf(error)));

@@ -50,27 +50,29 @@ function make(checksAtOnceMax = 100, random = () => 0): void {
     log: { info: add, warn: add, error: add },
     checksAtOnceMax,
     random,
-    makeProbe: () => (address, settle) => {
-      const host = address.family === 'unix' ? address.path : address.host;
-      asked.push({ host, atMs: performance.now() });
-      mostUnderWay = Math.max(mostUnderWay, ++underWay);
-      const answer = answers.get(host);
-      let isOpen = true;
-      const over = () => {
-        if (isOpen) underWay--;
-        isOpen = false;
-      };
-      if (answer !== 'hangs') {
-        queueMicrotask(() => {
+    makeProbe:
+      () =>
+      ({ address }, settle) => {
+        const host = address.family === 'unix' ? address.path : address.host;
+        asked.push({ host, atMs: performance.now() });
+        mostUnderWay = Math.max(mostUnderWay, ++underWay);
+        const answer = answers.get(host);
+        let isOpen = true;
+        const over = () => {
+          if (isOpen) underWay--;
+          isOpen = false;
+        };
+        if (answer !== 'hangs') {
+          queueMicrotask(() => {
+            over();
+            settle(answer);
+          });
+        }
+        return () => {
+          abortedCount++;
           over();
-          settle(answer);
-        });
-      }
-      return () => {
-        abortedCount++;
-        over();
-      };
-    },
+        };
+      },
   });
 }
 
