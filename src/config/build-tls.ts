@@ -11,11 +11,12 @@ export function buildListenerTls(tls: ListenerTls): ListenerTlsConfig | undefine
   if (tls === undefined) return undefined;
   const { certificates, minVersion, ciphers, alpn, passthrough } = tls;
   return {
-    certificates: certificates.map(({ names = [], ...certificate }) => ({
+    certificates: certificates.map(({ names, ...certificate }) => ({
       certificate: certificate.certificate,
       key: certificate.key,
       ocsp: certificate.ocsp,
-      names,
+      names: names ?? [],
+      isNamed: names !== undefined,
       clientCa: certificate.clientCa ?? tls.clientCa,
       clientCertificate: certificate.clientCertificate ?? tls.clientCertificate,
     })),

@@ -29,6 +29,58 @@ export async function loadTlsFiles(config: Config, base: string): Promise<Loaded
   return { config: { ...config, listeners, clusters }, findings: loader.findings };
 }
 
+/** As `loadTlsFiles`, of a configuration that was loaded before: what stands in files is read anew. */
+export function reloadTlsFiles(config: Config): Promise<LoadedTls> {
+  return loadTlsFiles(
+    {
+      ...config,
+      listeners: config.listeners.map((listener) => ({
+        ...listener,
+        tls: listener.tls && unloadListener(listener.tls),
+      })),
+      clusters: config.clusters.map((cluster) => ({ ...cluster, tls: cluster.tls && unloadCluster(cluster.tls) })),
+    },
+    '/',
+  );
+}
+
+/** The files that a loaded configuration was read from, besides itself. */
+export function tlsFilesOf({ listeners, clusters }: Pick<Config, 'listeners' | 'clusters'>): string[] {
+  const ofListeners = listeners.flatMap(({ tls }) => tls?.certificates ?? []);
+  const texts = [
+    ...ofListeners.flatMap(({ certificate, key, ocsp, clientCa }) => [certificate, key, ocsp, clientCa]),
+    ...clusters.flatMap(({ tls }) => [tls?.ca, tls?.certificate, tls?.key]),
+  ];
+  return texts.flatMap((text) => (text === undefined || text.path === '' ? [] : [text.path]));
+}
+
+function unloadListener(tls: ListenerTlsConfig): ListenerTlsConfig {
+  return {
+    ...tls,
+    certificates: tls.certificates.map((certificate) => ({
+      ...certificate,
+      certificate: unload(certificate.certificate),
+      key: unload(certificate.key),
+      ocsp: certificate.ocsp && unload(certificate.ocsp),
+      clientCa: certificate.clientCa && unload(certificate.clientCa),
+    })),
+  };
+}
+
+function unloadCluster(tls: ClusterTlsConfig): ClusterTlsConfig {
+  const { ca, certificate, key } = tls;
+  return {
+    ...tls,
+    ca: ca && unload(ca),
+    certificate: certificate && unload(certificate),
+    key: key && unload(key),
+  };
+}
+
+function unload(text: TlsText): TlsText {
+  return text.path === '' ? text : { path: text.path, text: '' };
+}
+
 /** Names in a certificate that clients can ask for, in lower case. */
 export function namesIn(certificate: X509Certificate): string[] {
   const names = certificate.subjectAltName?.split(', ').filter((name) => name.startsWith('DNS:')) ?? [];
@@ -82,7 +134,7 @@ class TlsLoader {
     const ocsp = await this.#load(config.ocsp, [...path, 'ocsp'], 'base64');
     this.#checkAuthorities(clientCa, [...path, 'clientCa']);
     const leaf = this.#checkPair(certificate, key, path);
-    const names = config.names.length > 0 || leaf === undefined ? config.names : namesIn(leaf);
+    const names = config.isNamed || leaf === undefined ? config.names : namesIn(leaf);
     if (leaf !== undefined && names.length === 0 && !isFirst) {
       const remedy = 'write `names`, or make it the first certificate, which is for all other names';
       this.#warn([...path, 'certificate'], 'the certificate has no names, so that nobody gets it', remedy);

@@ -15,8 +15,10 @@ export interface CertificateConfig {
   readonly key: TlsText;
   /** DER in base64, once it is loaded. */
   readonly ocsp?: TlsText | undefined;
-  /** Lower case, exact or `*.a.b`. Empty until it is loaded: then those of the certificate. */
+  /** Lower case, exact or `*.a.b`. */
   readonly names: readonly string[];
+  /** Whether they were written; if not they are those of the certificate, once it is loaded. */
+  readonly isNamed: boolean;
   readonly clientCa?: TlsText | undefined;
   readonly clientCertificate: ClientCertificateMode;
 }

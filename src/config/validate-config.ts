@@ -2,7 +2,7 @@ import { buildConfig } from './build-config.ts';
 import type { Config } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
 import { freezeDeep } from './freeze.ts';
-import { loadTlsFiles } from './load-tls.ts';
+import { loadTlsFiles, reloadTlsFiles } from './load-tls.ts';
 import { type Finding, formatPath, type Problem } from './problem.ts';
 import { checkSchema } from './schema-findings.ts';
 import { sketch } from './sketch.ts';
@@ -39,6 +39,15 @@ export async function checkConfig(
   if (result.config === undefined) return result;
   const { config, findings } = await loadTlsFiles(result.config, base);
   const all = [...result.warnings, ...findings.map((finding) => toProblem(finding, locate))].sort(byPlace);
+  const problems = all.filter((problem) => problem.severity === 'error');
+  const warnings = all.filter((problem) => problem.severity === 'warning');
+  return problems.length > 0 ? { problems, warnings } : { config: freezeDeep(config), warnings };
+}
+
+/** A configuration in force, with its files as they are now. */
+export async function recheckFiles(before: Config): Promise<ConfigResult> {
+  const { config, findings } = await reloadTlsFiles(before);
+  const all = findings.map((finding) => toProblem(finding, () => undefined));
   const problems = all.filter((problem) => problem.severity === 'error');
   const warnings = all.filter((problem) => problem.severity === 'warning');
   return problems.length > 0 ? { problems, warnings } : { config: freezeDeep(config), warnings };

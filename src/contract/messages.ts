@@ -75,6 +75,8 @@ export interface ShardSnapshot {
     /** Connections closed because TLS was not established; undefined where none is wanted. */
     readonly handshakesRefused?: number | undefined;
   }[];
+  /** TLS, with clients and endpoints. Absent: there was none. */
+  readonly handshakes?: { readonly full: number; readonly resumed: number; readonly failed: number } | undefined;
   /** status: three digits, or `aborted`. */
   readonly requests: readonly {
     readonly listener: string;

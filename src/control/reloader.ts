@@ -55,13 +55,20 @@ export class Reloader {
 
   /** Reads the configuration anew and puts it in force. Never throws: the outcome says it all. */
   reload(): Promise<ReloadOutcome> {
-    if (this.#running === undefined) return this.#run(() => this.#reload());
+    const load = this.#options.load ?? nothingToRead;
+    if (this.#running === undefined) return this.#run(() => this.#reloadFrom(load));
     // Whoever asks now has perhaps just written the file: what is running may have read the old one.
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
-      return this.#run(() => this.#reload());
+      return this.#run(() => this.#reloadFrom(load));
     });
     return this.#next;
+  }
+
+  /** As `reload`, from another source, after what is running. */
+  async reloadFrom(load: () => Promise<ConfigResult>): Promise<ReloadOutcome> {
+    while (this.#running !== undefined) await this.#running;
+    return this.#run(() => this.#reloadFrom(load));
   }
 
   /** Puts this configuration in force, after what is running. Throws what speaks against it. */
@@ -83,9 +90,7 @@ export class Reloader {
     return running;
   }
 
-  async #reload(): Promise<ReloadOutcome> {
-    const { load } = this.#options;
-    if (load === undefined) return this.#reject(['there is no file to read']);
+  async #reloadFrom(load: () => Promise<ConfigResult>): Promise<ReloadOutcome> {
     const result = await load();
     if (result.config === undefined) return this.#reject(result.problems.map(oneLine));
     const failure = await this.#failureOf(result.config, result.warnings.map(oneLine));
@@ -117,6 +122,16 @@ export class Reloader {
     log.error(`reload: configuration ${this.#version} stays in force`);
     return this.outcome;
   }
+}
+
+async function nothingToRead(): Promise<ConfigResult> {
+  const problem = {
+    severity: 'error',
+    path: '',
+    message: 'there is no file to read',
+    remedy: 'start the proxy with one',
+  } as const;
+  return { problems: [problem], warnings: [] };
 }
 
 function problemsOf(failure: unknown): readonly string[] {

@@ -5,7 +5,8 @@
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
-import type { ConfigResult } from '../config/validate-config.ts';
+import { tlsFilesOf } from '../config/load-tls.ts';
+import { type ConfigResult, recheckFiles } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import { ProxyError } from '../core/errors.ts';
@@ -13,6 +14,7 @@ import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
 import { makeMetrics } from './admin/metrics.ts';
 import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
+import { CertificateWatch } from './certificate-watch.ts';
 import { chooseEngine, type EngineChoice } from './choose-engine.ts';
 import { PlanCompiler } from './compile-plan.ts';
 import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
@@ -62,6 +64,7 @@ export class RunningProxy {
   readonly #drains: EndpointDrains;
   readonly #operator: EndpointOperator;
   readonly #reloader: Reloader;
+  readonly #certificates = new CertificateWatch(() => void this.#onCertificatesChanged());
   /** Plans are made one after the other. */
   #planning: Promise<void> = Promise.resolve();
   #admin: AdminServer | undefined;
@@ -193,6 +196,7 @@ export class RunningProxy {
   async close(): Promise<void> {
     this.#phase = 'draining';
     this.#resolver.stop();
+    this.#certificates.stop();
     this.#health.stop();
     this.#drains.stop();
     const closed = this.#supervisor.close();
@@ -223,12 +227,14 @@ export class RunningProxy {
     this.#health.apply(this.#supervisor.plan);
     await this.#supervisor.start();
     if (this.#ending === undefined) this.#phase = 'ready';
+    await this.#certificates.watch(tlsFilesOf(this.#config));
     this.#resolver.start(() => void this.#onNamesChanged());
   }
 
   async #drain(): Promise<number> {
     this.#phase = 'draining';
     this.#resolver.stop();
+    this.#certificates.stop();
     const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
     this.#health.stop();
     this.#drains.stop();
@@ -243,7 +249,7 @@ export class RunningProxy {
       totals: this.#supervisor.totals(),
       snapshots,
       shards: this.#supervisor.shards(),
-      listeners: this.#config.listeners.map(({ name }) => name),
+      listeners: this.#supervisor.plan.listeners,
       descriptorLimit: this.#descriptorLimit,
     });
   }
@@ -257,7 +263,15 @@ export class RunningProxy {
     } finally {
       this.#resolver.keepOnly(namesOf(this.#config));
     }
-    if (this.#phase === 'ready') this.#resolver.start(() => void this.#onNamesChanged());
+    if (this.#phase !== 'ready') return;
+    this.#resolver.start(() => void this.#onNamesChanged());
+    await this.#certificates.watch(tlsFilesOf(config));
+  }
+
+  async #onCertificatesChanged(): Promise<void> {
+    if (this.#phase !== 'ready') return;
+    this.#log.info('certificates have changed');
+    await this.#reloader.reloadFrom(() => recheckFiles(this.#config));
   }
 
   async #onNamesChanged(): Promise<void> {

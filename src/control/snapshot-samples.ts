@@ -8,6 +8,8 @@ export const TRAFFIC_COUNTERS = {
   fourseven_tcp_sessions_total: 'TCP sessions that have ended, by outcome.',
   fourseven_proxy_headers_refused_total:
     'Connections closed because they did not begin with a PROXY header that counts.',
+  fourseven_tls_refused_total: 'Connections of clients that ended before TLS was established.',
+  fourseven_tls_handshakes_total: 'TLS handshakes with clients and endpoints, by outcome: full, resumed, failed.',
   fourseven_bytes_total: 'Bytes exchanged with clients: received from them, sent to them.',
 } as const;
 
@@ -26,7 +28,13 @@ export function samplesOf(snapshot: ShardSnapshot): readonly Sample[] {
   const refused = snapshot.listeners.flatMap(({ name, proxyHeadersRefused: count }) =>
     count === undefined ? [] : [sample('fourseven_proxy_headers_refused_total', { listener: name }, count)],
   );
-  return [...requests, ...sessions, ...refused, ...bytes];
+  const unsecured = snapshot.listeners.flatMap(({ name, handshakesRefused: count }) =>
+    count === undefined ? [] : [sample('fourseven_tls_refused_total', { listener: name }, count)],
+  );
+  const handshakes = Object.entries(snapshot.handshakes ?? {}).map(([outcome, count]) =>
+    sample('fourseven_tls_handshakes_total', { outcome }, count),
+  );
+  return [...requests, ...sessions, ...refused, ...unsecured, ...handshakes, ...bytes];
 }
 
 function sample(family: keyof typeof TRAFFIC_COUNTERS, labels: Record<string, string>, value: number): Sample {

@@ -125,8 +125,9 @@ class HelloReader {
     if (this.#failed || type !== HOST_NAME || length !== this.#end - this.#at) return false;
     if (length === 0 || length > HOST_NAME_MAX_BYTES) return false;
     const name = this.#text(length).toLowerCase().replace(/\.$/, '');
+    if (!HOST_NAME_TEXT.test(name)) return false;
     hello.serverName = name;
-    return HOST_NAME_TEXT.test(name);
+    return true;
   }
 
   /** RFC 7301 section 3.1. */

@@ -221,9 +221,18 @@ export class Shard {
       index: this.#start.index,
       connections: this.#engine.counters[Counter.CONNECTIONS_OPEN]!,
       listeners: this.#listeners.rows(),
+      handshakes: this.#handshakes(),
       requests: this.#context.counters.requests(),
       sessions: this.#context.counters.sessions(),
     };
+  }
+
+  #handshakes(): ShardSnapshot['handshakes'] {
+    const { counters } = this.#engine;
+    const all = counters[Counter.HANDSHAKES]!;
+    const resumed = counters[Counter.HANDSHAKES_RESUMED]!;
+    const failed = counters[Counter.HANDSHAKES_FAILED]!;
+    return all + failed === 0 ? undefined : { full: all - resumed, resumed, failed };
   }
 }
 

@@ -71,7 +71,8 @@ describe.each(ENGINES)('endpoints that speak TLS with the %s engine', (engine) =
     const echo = createTlsServer({ cert: pair.certificate, key: pair.key }, (socket) => socket.pipe(socket));
     echo.listen(0, '127.0.0.1');
     await once(echo, 'listening');
-    servers.push(origin, strict, stranger, echo);
+    const checked = await startOrigin(pair);
+    servers.push(origin, strict, stranger, checked, echo);
     const at = ({ port }: { port: number }) => ({ endpoints: [`127.0.0.1:${port}`] });
     const ca = authority.certificate;
     rig = await HttpRig.start(engine, () => ({
@@ -114,7 +115,7 @@ describe.each(ENGINES)('endpoints that speak TLS with the %s engine', (engine) =
           healthCheck: { path: '/', interval: '200ms', unhealthyAfter: 1, expect: ['200-499'] },
         },
         fine: {
-          ...at(origin),
+          ...at(checked),
           tls: { serverName: 'api.test', ca },
           healthCheck: { path: '/health', interval: '200ms' },
         },

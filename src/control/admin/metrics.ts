@@ -1,7 +1,9 @@
 /** The metrics of the whole proxy as Prometheus text. */
 import type { ShardSnapshot } from '../../contract/messages.ts';
+import type { ListenerPlan } from '../../contract/plan.ts';
 import type { Sample } from '../../observe/counter-totals.ts';
 import { formatMetrics, type MetricFamily } from '../../observe/prometheus-text.ts';
+import { certificatesOf } from '../certificates.ts';
 import { openDescriptors } from '../descriptor-budget.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
 import { TRAFFIC_COUNTERS } from '../snapshot-samples.ts';
@@ -13,7 +15,7 @@ export interface MetricsParts {
   readonly totals: readonly Sample[];
   readonly snapshots: readonly ShardSnapshot[];
   readonly shards: readonly ShardStatus[];
-  readonly listeners: readonly string[];
+  readonly listeners: readonly ListenerPlan[];
   /** Open files that the process may have. */
   readonly descriptorLimit: number;
 }
@@ -31,7 +33,13 @@ function stateFamilies({ engine, listeners, shards, snapshots }: MetricsParts): 
       name: 'fourseven_connections',
       help: 'Connections of clients that are open.',
       type: 'gauge',
-      samples: listeners.map((listener) => ({ labels: { listener }, value: connectionsOf(listener, snapshots) })),
+      samples: listeners.map(({ name }) => ({ labels: { listener: name }, value: connectionsOf(name, snapshots) })),
+    },
+    {
+      name: 'fourseven_certificate_expiry_timestamp_seconds',
+      help: 'When a certificate of a listener expires, since the Unix epoch in seconds.',
+      type: 'gauge',
+      samples: listeners.flatMap(certificateSamples),
     },
     {
       name: 'fourseven_shard_connections',
@@ -52,6 +60,14 @@ function stateFamilies({ engine, listeners, shards, snapshots }: MetricsParts): 
       samples: [{ labels: { version: PRODUCT_VERSION, engine, node: process.versions.node }, value: 1 }],
     },
   ];
+}
+
+/** `name`: the first that it is for. */
+function certificateSamples(listener: ListenerPlan): MetricFamily['samples'] {
+  return (certificatesOf(listener) ?? []).map(({ names: [name = ''], keyType, notAfter }) => ({
+    labels: { listener: listener.name, name, key: keyType },
+    value: Date.parse(notAfter) / 1000,
+  }));
 }
 
 /** Under the names that Prometheus client libraries agree on. */

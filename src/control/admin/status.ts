@@ -2,6 +2,7 @@
 import { ADMIN_NAMES, type Board, boardTick, HEALTH_NAMES, TICK_MS } from '../../contract/board.ts';
 import type { ShardSnapshot } from '../../contract/messages.ts';
 import type { EndpointPlan, Plan } from '../../contract/plan.ts';
+import { type CertificateInfo, certificatesOf } from '../certificates.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
 import type { Rejection } from '../reloader.ts';
 import type { ShardStatus } from '../supervisor.ts';
@@ -19,6 +20,8 @@ export interface Status {
     readonly address: string;
     readonly protocol: 'http' | 'tcp';
     readonly connections: number;
+    /** Where TLS ends. */
+    readonly certificates?: readonly CertificateInfo[] | undefined;
   }[];
   readonly clusters: readonly {
     readonly name: string;
@@ -57,8 +60,16 @@ export function makeStatus(parts: StatusParts): Status {
     rejected: parts.rejected,
     draining: parts.draining,
     shards: parts.shards,
-    listeners: plan.listeners.map(({ slot, name, protocol }) => {
-      return { name, address: parts.addressOf(slot), protocol, connections: connectionsOf(name, snapshots) };
+    listeners: plan.listeners.map((listener) => {
+      const { slot, name, protocol } = listener;
+      const certificates = certificatesOf(listener);
+      return {
+        name,
+        address: parts.addressOf(slot),
+        protocol,
+        connections: connectionsOf(name, snapshots),
+        certificates,
+      };
     }),
     clusters: plan.clusters.map(({ name, policy, endpoints }) => {
       return { name, policy, endpoints: endpoints.map((endpoint) => endpointStatus(endpoint, board)) };
