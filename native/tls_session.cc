@@ -10,6 +10,15 @@
 #include <utility>
 
 namespace fourseven {
+namespace {
+
+// The queue of errors is the thread's, and Node's own TLS reads it too: it is found and left empty. To look is cheap,
+// to clear is not.
+void ForgetErrors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
 
 TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::shared_ptr<TlsResumption> resumption)
     : context_(std::move(context)), resumption_(std::move(resumption)), ssl_(SSL_new(context_->get())) {}
@@ -19,7 +28,7 @@ std::unique_ptr<TlsSession> TlsSession::Create(std::shared_ptr<const TlsContext>
                                                const std::string& server_name) {
   std::unique_ptr<TlsSession> session(new TlsSession(std::move(context), std::move(resumption)));
   const bool started = session->ssl_ != nullptr && session->Start(server_name);
-  ERR_clear_error();
+  ForgetErrors();
   return started ? std::move(session) : nullptr;
 }
 
@@ -55,8 +64,7 @@ bool TlsSession::Expect(const std::string& server_name) {
 }
 
 TlsSession::Status TlsSession::Handshake(std::span<const uint8_t>& input, std::vector<uint8_t>& output) {
-  // The queue of errors is the thread's, and Node's own TLS reads it too: it is left empty.
-  ERR_clear_error();
+  ForgetErrors();
   begun_ = true;
   input_ = input;
   output_ = &output;
@@ -64,13 +72,13 @@ TlsSession::Status TlsSession::Handshake(std::span<const uint8_t>& input, std::v
   input = input_;
   const Status status = Judge(result);
   if (status == Status::kDone) established_ = true;
-  ERR_clear_error();
+  ForgetErrors();
   return status;
 }
 
 TlsSession::Status TlsSession::Open(std::span<const uint8_t>& input, uint8_t* plain, size_t capacity, size_t& count,
                                     std::vector<uint8_t>& output) {
-  ERR_clear_error();
+  ForgetErrors();
   input_ = input;
   output_ = &output;
   count = 0;
@@ -79,14 +87,16 @@ TlsSession::Status TlsSession::Open(std::span<const uint8_t>& input, uint8_t* pl
     size_t opened = 0;
     status = Judge(SSL_read_ex(ssl_.get(), plain + count, capacity - count, &opened));
     count += opened;
+    // Asking once more would only tell that there is nothing.
+    if (status == Status::kDone && input_.empty() && SSL_pending(ssl_.get()) == 0) status = Status::kMore;
   }
   input = input_;
-  ERR_clear_error();
+  ForgetErrors();
   return status;
 }
 
 bool TlsSession::Seal(std::span<const iovec> ranges, size_t total, std::vector<uint8_t>& output) {
-  ERR_clear_error();
+  ForgetErrors();
   output_ = &output;
   size_t written = 0;
   bool sealed = true;
@@ -110,7 +120,7 @@ bool TlsSession::Seal(std::span<const iovec> ranges, size_t total, std::vector<u
     }
     if (sealed && length > 0) sealed = SSL_write_ex(ssl_.get(), record.data(), length, &written) == 1;
   }
-  ERR_clear_error();
+  ForgetErrors();
   return sealed;
 }
 
@@ -118,7 +128,7 @@ void TlsSession::End(std::vector<uint8_t>& output) {
   if (std::exchange(ended_, true) || !established_) return;
   output_ = &output;
   SSL_shutdown(ssl_.get());
-  ERR_clear_error();
+  ForgetErrors();
 }
 
 TlsSession::Status TlsSession::Judge(int result) {
