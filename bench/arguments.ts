@@ -2,11 +2,11 @@ import { parseArgs } from 'node:util';
 import {
   BODY_SIZES,
   type BodySize,
-  LAYERS,
   SCENARIOS,
   type Scenario,
   SUBJECT_NAMES,
   type SubjectName,
+  USUAL_LAYERS,
 } from './vocabulary.ts';
 
 export interface Options {
@@ -37,14 +37,17 @@ const DEFAULT_IDLE_CONNECTIONS = 5000;
 const FULL = { rounds: 5, seconds: 4 };
 const QUICK = { rounds: 2, seconds: 2 };
 
+/** The others are for one question each. */
+const USUAL_SUBJECTS: readonly SubjectName[] = ['fourseven', 'haproxy', 'nginx', 'http-proxy'];
+
 export const HELP = `Usage: npm run bench -- [options]
 
 Measures CPU per request and requests per second of Fourseven and its rivals, side by side.
 
   --quick               ${QUICK.rounds} rounds of ${QUICK.seconds} s instead of ${FULL.rounds} rounds of ${FULL.seconds} s: a first look, not a figure to quote
-  --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${LAYERS.join(',')})
+  --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${USUAL_LAYERS.join(',')})
   --sizes LIST          bodies: ${BODY_SIZES.join(', ')} (default: all)
-  --subjects LIST       ${SUBJECT_NAMES.join(', ')} (default: all but fourseven-node)
+  --subjects LIST       ${SUBJECT_NAMES.join(', ')} (default: ${USUAL_SUBJECTS.join(',')})
   --node-engine         adds the subject fourseven-node: the same proxy on its portable engine
   --idle [N]            adds the scenario idle: memory of N idle keep-alive connections (default: ${DEFAULT_IDLE_CONNECTIONS})
   --start               adds the scenario start: time from start to the first byte
@@ -123,7 +126,9 @@ function toOptions(values: Values): Options {
 }
 
 function chosenScenarios(values: Values): readonly Scenario[] {
-  const scenarios = new Set<Scenario>(values.only === undefined ? LAYERS : chosen('--only', values.only, SCENARIOS));
+  const scenarios = new Set<Scenario>(
+    values.only === undefined ? USUAL_LAYERS : chosen('--only', values.only, SCENARIOS),
+  );
   if (values.idle !== undefined) scenarios.add('idle');
   if (values.start) scenarios.add('start');
   return SCENARIOS.filter((scenario) => scenarios.has(scenario));
@@ -131,7 +136,8 @@ function chosenScenarios(values: Values): readonly Scenario[] {
 
 function chosenSubjects(values: Values): readonly SubjectName[] {
   const named = values.subjects === undefined ? undefined : chosen('--subjects', values.subjects, SUBJECT_NAMES);
-  const subjects = new Set<SubjectName>(named ?? SUBJECT_NAMES.filter((name) => name !== 'fourseven-node'));
+  const subjects = new Set<SubjectName>(named ?? USUAL_SUBJECTS);
+  if (named === undefined && chosenScenarios(values).includes('passed')) subjects.add('fourseven-plain');
   if (values['node-engine']) subjects.add('fourseven-node');
   return SUBJECT_NAMES.filter((name) => subjects.has(name));
 }

@@ -13,6 +13,8 @@ export interface Environment {
   readonly children: ChildProcesses;
   readonly load: LoadGenerator;
   readonly origin: Origin;
+  /** Files, PEM. */
+  readonly pair: { readonly certificate: string; readonly key: string };
   /** For rendered configurations; the unprivileged workers of a proxy may read in it. */
   readonly directory: string;
   readonly ticksPerSecond: number;
@@ -53,7 +55,8 @@ export async function launchSubject(
   const { command, readiness } = await subject.prepare({
     layer,
     listenPort: port,
-    originPort: environment.origin.port,
+    originPort: layer === 'passed' ? environment.origin.securePort : environment.origin.port,
+    ...environment.pair,
     connections: 2 * clientConnections + CONNECTIONS_BESIDES_THE_LOAD,
     directory,
   });

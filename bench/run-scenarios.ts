@@ -1,9 +1,12 @@
+import { chmod } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Options } from './arguments.ts';
 import type { ChildProcesses } from './child-processes.ts';
 import type { Environment } from './environment.ts';
 import { findLoadGenerator } from './load/find-load-generator.ts';
 import { describeMachine } from './machine.ts';
 import { startOrigin } from './origin/origin.ts';
+import { ROOT } from './paths.ts';
 import { askTicksPerSecond } from './processor-time.ts';
 import type { Failure, Results, SampleResult, ThroughputResult } from './results.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
@@ -11,7 +14,7 @@ import { measureStartTime } from './scenarios/start-time.ts';
 import { measureThroughput } from './scenarios/throughput.ts';
 import { subjectsNamed } from './subjects/all-subjects.ts';
 import type { Subject } from './subjects/subject.ts';
-import { LAYERS, type Layer, type SubjectName } from './vocabulary.ts';
+import { BENCH_NAME, LAYERS, type Layer, type SubjectName } from './vocabulary.ts';
 
 /** Runs what the options ask for. Subjects that cannot be measured end up in `failures`; only the suite's own trouble throws. */
 export async function runScenarios(
@@ -21,9 +24,10 @@ export async function runScenarios(
   progress: (text: string) => void,
 ): Promise<Results> {
   const load = await findLoadGenerator(children);
-  const origin = await startOrigin(children, directory);
+  const pair = await makePair(children, options.command, directory);
+  const origin = await startOrigin(children, directory, pair);
   const ticksPerSecond = askTicksPerSecond();
-  const environment: Environment = { options, children, load, origin, directory, ticksPerSecond, progress };
+  const environment: Environment = { options, children, load, origin, pair, directory, ticksPerSecond, progress };
   const lineup = await probeAll(subjectsNamed(options.subjects, children, options.command), options);
   announce(lineup, progress);
 
@@ -56,6 +60,15 @@ export async function runScenarios(
     start,
     failures,
   };
+}
+
+/** A certificate of this run, for BENCH_NAME. The unprivileged workers of a proxy may read it. */
+async function makePair(children: ChildProcesses, command: string, directory: string): Promise<Environment['pair']> {
+  const program = resolve(ROOT, command);
+  await children.run('fourseven cert', [program, 'cert', BENCH_NAME, '127.0.0.1', '--out', directory], 'load core');
+  const pair = { certificate: `${directory}/cert.pem`, key: `${directory}/key.pem` };
+  await Promise.all(Object.values(pair).map((file) => chmod(file, 0o644)));
+  return pair;
 }
 
 type SampleMeasure = (environment: Environment, subject: Subject) => Promise<readonly number[]>;
@@ -91,12 +104,12 @@ interface Lineup {
 }
 
 async function probeAll(subjects: readonly Subject[], options: Options): Promise<Lineup> {
-  const ready: Record<Layer, Subject[]> = { l7: [], l4: [] };
+  const ready: Record<Layer, Subject[]> = { l7: [], l4: [], tls: [], full: [], resumed: [], passed: [] };
   const versions: Partial<Record<SubjectName, string>> = {};
   const failures: Failure[] = [];
   // The scenarios idle and start are of L7.
   const needed = LAYERS.filter((layer) =>
-    options.scenarios.some((name) => name === layer || (layer === 'l7' && name !== 'l4')),
+    options.scenarios.some((name) => name === layer || (layer === 'l7' && (name === 'idle' || name === 'start'))),
   );
   for (const subject of subjects) {
     for (const layer of subject.layers.filter((name) => needed.includes(name))) {
@@ -113,7 +126,7 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
 }
 
 function announce(lineup: Lineup, progress: (text: string) => void): void {
-  for (const subject of new Set([...lineup.ready.l7, ...lineup.ready.l4])) {
+  for (const subject of new Set(Object.values(lineup.ready).flat())) {
     progress(`${subject.name} ${lineup.versions[subject.name]} (configured by ${subject.configuration})`);
   }
   for (const { subject, where, reason } of lineup.failures) progress(`${subject}, ${where}: not measured; ${reason}`);

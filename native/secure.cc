@@ -132,7 +132,7 @@ void Engine::FinishHandshake(Connection& connection, std::span<const uint8_t> re
   if (tls.is_server()) {
     buffers_.Put(std::move(connection.held));
     const int32_t flags =
-        (tls.resumed() ? kSecuredResumed : 0) | (tls.peer_certificate().empty() ? 0 : kSecuredWithCertificate);
+        (tls.resumed() ? kSecuredResumed : 0) | (tls.has_peer_certificate() ? kSecuredWithCertificate : 0);
     Emit(event::kSecured, connection.id(), tls.version(), flags);
   } else {
     connection.state = State::kOpen;

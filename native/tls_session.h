@@ -69,6 +69,7 @@ class TlsSession {
   [[nodiscard]] bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
   // Empty: none was agreed on.
   [[nodiscard]] std::string alpn() const;
+  [[nodiscard]] bool has_peer_certificate() const { return SSL_get0_peer_certificate(ssl_.get()) != nullptr; }
   // DER; empty if the peer showed none.
   [[nodiscard]] std::string peer_certificate() const;
 

@@ -2,6 +2,8 @@ export interface LoadTarget {
   readonly url: string;
   readonly connections: number;
   readonly seconds: number;
+  /** What each request costs a connection: none (keep-alive), or one with a handshake of this kind. */
+  readonly handshakes: 'none' | 'full' | 'resumed';
 }
 
 export interface LoadResult {

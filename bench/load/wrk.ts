@@ -1,5 +1,6 @@
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { ROOT } from '../paths.ts';
+import { runHandshakes } from './handshakes.ts';
 import { type LoadGenerator, type LoadResult, type LoadTarget, problemsOf } from './load.ts';
 
 interface Summary {
@@ -37,7 +38,10 @@ export async function findWrk(children: ChildProcesses): Promise<LoadGenerator |
   if (wrk === undefined) return undefined;
   const { child } = await children.run('wrk', [wrk, '--version'], 'load core');
   const version = /^wrk (\S+)/m.exec(child.stdout)?.[1] ?? '';
-  return { name: `wrk ${version}`.trim(), run: (target) => runWrk(children, wrk, target) };
+  return {
+    name: `wrk ${version}`.trim(),
+    run: (target) => (target.handshakes === 'none' ? runWrk(children, wrk, target) : runHandshakes(children, target)),
+  };
 }
 
 async function runWrk(children: ChildProcesses, wrk: string, target: LoadTarget): Promise<LoadResult> {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Child, type ChildProcesses, findProgram } from '../child-processes.ts';
+import type { Environment } from '../environment.ts';
 import { ROOT } from '../paths.ts';
 import { freePorts } from '../ports.ts';
 import { fillTemplate } from '../template.ts';
@@ -9,17 +10,27 @@ import { bodyOf } from './bodies.ts';
 
 export interface Origin {
   readonly port: number;
+  /** Where it speaks TLS; 0 where it cannot. */
+  readonly securePort: number;
   /** For the report. */
   readonly name: string;
 }
 
 /** Starts the origin on a free port of 127.0.0.1: nginx where installed, else a small Node server. */
-export async function startOrigin(children: ChildProcesses, directory: string): Promise<Origin> {
-  const [port = 0] = await freePorts(1);
+export async function startOrigin(
+  children: ChildProcesses,
+  directory: string,
+  pair: Environment['pair'],
+): Promise<Origin> {
+  const [port = 0, free = 0] = await freePorts(2);
   const nginx = findProgram('nginx');
-  const child = nginx === undefined ? startNode(children, port) : await startNginx(children, nginx, port, directory);
+  const securePort = nginx === undefined ? 0 : free;
+  const child =
+    nginx === undefined
+      ? startNode(children, port)
+      : await startNginx(children, nginx, { port, securePort, directory, ...pair });
   await child.waitForPort(port);
-  return { port, name: child.name };
+  return { port, securePort, name: child.name };
 }
 
 function startNode(children: ChildProcesses, port: number): Child {
@@ -27,12 +38,17 @@ function startNode(children: ChildProcesses, port: number): Child {
   return children.start('node origin', [process.execPath, script, String(port)], 'load core');
 }
 
-async function startNginx(children: ChildProcesses, nginx: string, port: number, directory: string): Promise<Child> {
+async function startNginx(
+  children: ChildProcesses,
+  nginx: string,
+  place: { port: number; securePort: number; directory: string; certificate: string; key: string },
+): Promise<Child> {
+  const { directory } = place;
   await writeBodies(`${directory}/bodies`);
   const template = await readFile(`${ROOT}bench/origin/nginx.conf`, 'utf8');
   const smallBody = bodyOf('small').toString();
   const file = `${directory}/origin.conf`;
-  await writeFile(file, fillTemplate(template, { directory, port, smallBody }));
+  await writeFile(file, fillTemplate(template, { ...place, smallBody }));
   return children.start('nginx origin', [nginx, '-e', 'stderr', '-p', directory, '-c', file], 'load core');
 }
 

@@ -1,6 +1,6 @@
 import { type Results, validProcessorUs } from '../results.ts';
 import { median, ratio } from '../statistics.ts';
-import type { BodySize, Layer, SubjectName } from '../vocabulary.ts';
+import { type BodySize, LAYER_TITLES, type Layer, type SubjectName } from '../vocabulary.ts';
 
 /** What the proxy must reach. Smaller is better for every one of them. */
 export interface Bar {
@@ -21,6 +21,11 @@ export const BARS: readonly Bar[] = [
   processorBar('l7', 'small', ['http-proxy'], 1 / 4, 1 / 5),
   processorBar('l4', 'small', ['haproxy'], 0.95, 0.9),
   processorBar('l4', '1m', ['haproxy'], 0.4, 0.3),
+  processorBar('tls', 'small', ['nginx'], 0.9, 0.85),
+  // At least 0.95 of nginx's handshakes per second of a core.
+  processorBar('full', 'small', ['nginx'], 1 / 0.95, 1),
+  processorBar('resumed', 'small', ['nginx'], 1 / 0.95, 1),
+  processorBar('passed', 'small', ['fourseven-plain'], 1.05, 1),
   sampleBar('memory per idle keep-alive connection', ' B', 1024, 600, (results) => results.idle),
   sampleBar('start to first byte', ' ms', 500, 250, (results) => results.start),
 ];
@@ -42,7 +47,7 @@ function processorBar(
 ): Bar {
   const against = rivals.length > 1 ? `the better of ${rivals.join(' and ')}` : rivals.join();
   return {
-    title: `${layer.toUpperCase()} ${SHORT_SIZES[size]}: CPU ÷ ${against}`,
+    title: `${LAYER_TITLES[layer]} ${SHORT_SIZES[size]}: CPU ÷ ${against}`,
     unit: '',
     must,
     stretch,

@@ -15,7 +15,7 @@ import { formatCount, formatFigure, formatPercent, formatRatio } from './figures
 import { renderText, type Table } from './table.ts';
 
 /** Those that others are compared with. */
-const RIVALS: readonly SubjectName[] = ['haproxy', 'nginx', 'http-proxy'];
+const RIVALS: readonly SubjectName[] = ['fourseven-plain', 'haproxy', 'nginx', 'http-proxy'];
 
 /** The whole report of a run, for a terminal. */
 export function renderReport(results: Results): string {

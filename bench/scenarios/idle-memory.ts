@@ -44,7 +44,7 @@ async function measureOnce(environment: Environment, subject: Subject): Promise<
   const sockets: Socket[] = [];
   try {
     const url = `http://127.0.0.1:${running.port}/small`;
-    await load.run({ url, connections: options.connections, seconds: WARM_UP_SECONDS });
+    await load.run({ url, connections: options.connections, seconds: WARM_UP_SECONDS, handshakes: 'none' });
     const beforeBytes = await settledPssBytes(running);
     await openIdle(running.port, options.idleConnections, sockets);
     const afterBytes = await settledPssBytes(running);

@@ -1,9 +1,10 @@
 import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
+import type { LoadTarget } from '../load/load.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
-import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES } from '../vocabulary.ts';
+import { BENCH_NAME, type BodySize, isSecure, LAYER_TITLES, type Layer, SIZE_TITLES, sizesOf } from '../vocabulary.ts';
 import { checkProxied } from './proxied.ts';
 
 const WARM_UP_SECONDS = 1;
@@ -34,7 +35,8 @@ export async function measureThroughput(
   }
   try {
     const results: ThroughputResult[] = [];
-    for (const size of options.sizes) results.push(...(await measureSize(environment, layer, size, running)));
+    for (const size of sizesOf(layer, options.sizes))
+      results.push(...(await measureSize(environment, layer, size, running)));
     return { results, failures };
   } finally {
     await Promise.all(running.map(({ child }) => child.end()));
@@ -45,7 +47,7 @@ async function startChecked(environment: Environment, subject: Subject, layer: L
   const { options } = environment;
   const running = await startSubject(environment, subject, layer, options.connections);
   try {
-    await checkProxied(running, layer, options.sizes);
+    await checkProxied(running, layer, sizesOf(layer, options.sizes));
   } catch (error) {
     await running.child.end();
     throw error;
@@ -63,7 +65,7 @@ async function measureSize(
   const rounds = new Map<RunningSubject, Round[]>(running.map((one) => [one, []]));
   for (let index = 0; index < options.rounds; index++) {
     for (const one of roundOrder(running, index)) {
-      const round = await measureRound(environment, size, one);
+      const round = await measureRound(environment, layer, size, one);
       rounds.get(one)?.push(round);
       const place = `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}, round ${index + 1} of ${options.rounds}`;
       progress(`${place}: ${one.subject.name} ${describeRound(round)}`);
@@ -73,9 +75,19 @@ async function measureSize(
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
-async function measureRound(environment: Environment, size: BodySize, running: RunningSubject): Promise<Round> {
+async function measureRound(
+  environment: Environment,
+  layer: Layer,
+  size: BodySize,
+  running: RunningSubject,
+): Promise<Round> {
   const { options, load, ticksPerSecond } = environment;
-  const target = { url: `http://127.0.0.1:${running.port}/${size}`, connections: options.connections };
+  const handshakes = layer === 'full' || layer === 'resumed' ? layer : 'none';
+  const scheme = isSecure(layer) ? 'https' : 'http';
+  // A name, where a name decides.
+  const host = isSecure(layer) ? BENCH_NAME : '127.0.0.1';
+  const url = `${scheme}://${host}:${running.port}/${size}`;
+  const target: Omit<LoadTarget, 'seconds'> = { url, connections: options.connections, handshakes };
   const read = () => readProcessorTime(running.child.pid, ticksPerSecond);
   try {
     await load.run({ ...target, seconds: WARM_UP_SECONDS });

@@ -15,6 +15,7 @@ export function subjectsNamed(
   const makers: Readonly<Record<SubjectName, () => Subject>> = {
     fourseven: () => fourseven('fourseven', command),
     'fourseven-node': () => fourseven('fourseven-node', command),
+    'fourseven-plain': () => fourseven('fourseven-plain', command),
     haproxy: () => haproxy(children),
     nginx: () => nginx(children),
     'http-proxy': httpProxy,

@@ -2,10 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { findProgram } from '../child-processes.ts';
 import { ROOT } from '../paths.ts';
+import { BENCH_NAME, isHttp, isSecure, LAYERS } from '../vocabulary.ts';
 import type { Assignment, Availability, Launch, Subject } from './subject.ts';
 
 /** The engines of the proxy, and the subject that measures each. */
-const ENGINES = { fourseven: 'native', 'fourseven-node': 'node' } as const;
+const ENGINES = { fourseven: 'native', 'fourseven-node': 'node', 'fourseven-plain': 'native' } as const;
 
 /**
  * The proxy under test, one shard. `command` is an executable that takes `run FILE` and prints `ready`; a relative path is
@@ -15,10 +16,10 @@ export function fourseven(name: keyof typeof ENGINES, command: string): Subject 
   const program = resolve(ROOT, command);
   return {
     name,
-    layers: ['l7', 'l4'],
+    layers: name === 'fourseven-plain' ? ['passed'] : LAYERS,
     configuration: 'bench/subjects/fourseven.ts',
     probe: () => probe(program),
-    prepare: (assignment) => prepare(program, ENGINES[name], assignment),
+    prepare: (assignment) => prepare(program, name, assignment),
   };
 }
 
@@ -29,25 +30,34 @@ async function probe(program: string): Promise<Availability> {
   return { available: true, version };
 }
 
-async function prepare(program: string, engine: string, assignment: Assignment): Promise<Launch> {
-  const file = `${assignment.directory}/${engine}-${assignment.layer}.yaml`;
-  await writeFile(file, configurationFor(engine, assignment));
+async function prepare(program: string, name: keyof typeof ENGINES, assignment: Assignment): Promise<Launch> {
+  const file = `${assignment.directory}/${name}-${assignment.layer}.yaml`;
+  await writeFile(file, configurationFor(name, assignment));
   return { command: [program, 'run', file], readiness: 'line' };
 }
 
+function tlsFor({ layer, certificate, key }: Omit<Assignment, 'directory'>): string {
+  if (!isSecure(layer)) return '';
+  const what =
+    layer === 'passed'
+      ? `passthrough: [{ names: [${BENCH_NAME}], cluster: origin }]`
+      : `certificates: [{ certificate: ${certificate}, key: ${key} }]`;
+  return `\n    tls: { ${what} }`;
+}
+
 /** The configuration of the proxy under test. Everything that it does not name is a default. */
-export function configurationFor(engine: string, assignment: Omit<Assignment, 'directory'>): string {
+export function configurationFor(name: keyof typeof ENGINES, assignment: Omit<Assignment, 'directory'>): string {
   const { layer, listenPort, originPort } = assignment;
   return `# Fourseven in the benchmark: one shard, all defaults on.
 shards: 1
-engine: ${engine}
+engine: ${ENGINES[name]}
 admin: off
 
 listeners:
   bench:
     address: 127.0.0.1:${listenPort}
-    protocol: ${layer === 'l7' ? 'http' : 'tcp'}
-    cluster: origin
+    protocol: ${isHttp(layer) ? 'http' : 'tcp'}
+    cluster: origin${name === 'fourseven-plain' ? '' : tlsFor(assignment)}
 
 clusters:
   origin:

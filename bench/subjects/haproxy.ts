@@ -11,8 +11,8 @@ export function haproxy(children: ChildProcesses): Subject {
   const program = findProgram('haproxy');
   return {
     name: 'haproxy',
-    layers: ['l7', 'l4'],
-    configuration: 'bench/rivals/haproxy-l7.cfg, haproxy-l4.cfg',
+    layers: ['l7', 'l4', 'tls', 'full', 'resumed'],
+    configuration: 'bench/rivals/haproxy-l7.cfg, haproxy-l4.cfg, haproxy-tls.cfg',
     probe: () => probe(children, program),
     prepare: (assignment) => prepare(program ?? 'haproxy', assignment),
   };
@@ -25,10 +25,15 @@ async function probe(children: ChildProcesses, program: string | undefined): Pro
 }
 
 async function prepare(program: string, assignment: Assignment): Promise<Launch> {
-  const { layer, listenPort, originPort, connections, directory } = assignment;
-  const template = await readFile(`${RIVALS}/haproxy-${layer}.cfg`, 'utf8');
+  const { layer, listenPort, originPort, connections, directory, certificate, key } = assignment;
+  const kind = layer === 'l7' || layer === 'l4' ? layer : 'tls';
+  const template = await readFile(`${RIVALS}/haproxy-${kind}.cfg`, 'utf8');
+  // HAProxy wants both in one file.
+  const pair = `${directory}/pair.pem`;
+  if (kind === 'tls') await writeFile(pair, (await readFile(certificate, 'utf8')) + (await readFile(key, 'utf8')));
+  const own = kind === 'tls' ? { pair } : {};
   const file = `${directory}/haproxy-${layer}.cfg`;
-  await writeFile(file, fillTemplate(template, { listenPort, originPort, connections }));
+  await writeFile(file, fillTemplate(template, { listenPort, originPort, connections, ...own }));
   // -db: one process in the foreground.
   return { command: [program, '-db', '-f', file], readiness: 'port' };
 }

@@ -27,8 +27,8 @@ export function nginx(children: ChildProcesses): Subject {
   const program = findProgram('nginx');
   return {
     name: 'nginx',
-    layers: ['l7', 'l4'],
-    configuration: 'bench/rivals/nginx-l7.conf, nginx-l4.conf',
+    layers: ['l7', 'l4', 'tls', 'full', 'resumed'],
+    configuration: 'bench/rivals/nginx-l7.conf, nginx-l4.conf, nginx-tls.conf',
     probe: (layer) => probe(children, program, layer),
     prepare: (assignment) => prepare(children, program ?? 'nginx', assignment),
   };
@@ -47,11 +47,12 @@ async function probe(children: ChildProcesses, program: string | undefined, laye
 }
 
 async function prepare(children: ChildProcesses, program: string, assignment: Assignment): Promise<Launch> {
-  const { layer, listenPort, originPort, connections, directory } = assignment;
-  const template = await readFile(`${RIVALS}/nginx-${layer}.conf`, 'utf8');
+  const { layer, listenPort, originPort, connections, directory, certificate, key } = assignment;
+  const kind = layer === 'l7' || layer === 'l4' ? layer : 'tls';
+  const template = await readFile(`${RIVALS}/nginx-${kind}.conf`, 'utf8');
   const { stream } = await askBuild(children, program);
   const loadModule = typeof stream === 'object' ? `load_module ${stream.path};` : '';
-  const own = layer === 'l4' ? { loadModule } : {};
+  const own = layer === 'l4' ? { loadModule } : kind === 'tls' ? { certificate, key } : {};
   const file = `${directory}/nginx-${layer}.conf`;
   await writeFile(file, fillTemplate(template, { directory, listenPort, originPort, connections, ...own }));
   return { command: [program, '-e', 'stderr', '-p', directory, '-c', file], readiness: 'port' };

@@ -7,6 +7,9 @@ export interface Assignment {
   readonly originPort: number;
   /** How many connections it must be able to have open, those to the origin included. */
   readonly connections: number;
+  /** Files, PEM, for BENCH_NAME. */
+  readonly certificate: string;
+  readonly key: string;
   /** An existing folder of its own, for its configuration. */
   readonly directory: string;
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ADMIN_ADDRESS } from '../config/defaults.ts';
 import { PRODUCT_VERSION } from '../control/product-version.ts';
+import type { CertOptions } from './cert.ts';
 import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
 import { ExitCode } from './exit-code.ts';
@@ -56,6 +57,17 @@ function makeProgram(finish: (code: number) => void): Command {
       // Loaded on demand: it brings parts of the data plane with it.
       const { runExplain } = await import('./explain.ts');
       finish(await runExplain(file, method, url, options, { cwd: process.cwd(), stdout: process.stdout }));
+    });
+  program
+    .command('cert')
+    .argument('[names...]', 'host names and addresses it is for; without any: localhost')
+    .option('--days <number>', 'how long it is valid', '90')
+    .option('--out <directory>', 'write cert.pem and key.pem there instead of printing both')
+    .description('make a self-signed certificate with its key, for local use')
+    .action(async (names: string[], options: CertOptions) => {
+      const { runCert } = await import('./cert.ts');
+      const { stdout, stderr } = process;
+      finish(await runCert(names, options, { cwd: process.cwd(), stdout, stderr }));
     });
   program
     .command('demo')

@@ -1,6 +1,9 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ENGINES, ProxyProcess, runCommand, temporaryDirectory } from './proxy-process.ts';
+import { askSecurely } from './tls-client.ts';
 
 const directory = temporaryDirectory();
 afterAll(() => directory.remove());
@@ -147,6 +150,42 @@ describe('the engine', () => {
     expect(code).toBe(3);
     expect(stderr).toContain('has not been built');
     expect(stderr).not.toMatch(STACK_TRACE);
+  });
+});
+
+describe('cert', () => {
+  it('prints a pair that serves at once, or writes it where it is told to', async () => {
+    const { code, stdout } = await runCommand(['cert', 'a.test', '*.a.test', '127.0.0.1', '--days', '5']);
+    const certificate = new X509Certificate(stdout);
+    expect([code, certificate.subjectAltName]).toEqual([0, 'DNS:a.test, DNS:*.a.test, IP Address:127.0.0.1']);
+    expect(certificate.checkPrivateKey(createPrivateKey(stdout))).toBe(true);
+    expect(Date.parse(certificate.validTo)).toBeLessThan(Date.now() + 6 * 86_400_000);
+    const written = await runCommand(['cert', '--out', `${directory.path}/pair`]);
+    expect(written.code).toBe(0);
+    expect(statSync(`${directory.path}/pair/key.pem`).mode & 0o777).toBe(0o600);
+    const proxy = await ProxyProcess.start({
+      listeners: {
+        web: {
+          address: '127.0.0.1:0',
+          routes: [{ respond: { body: 'secure' } }],
+          tls: {
+            certificates: [{ certificate: `${directory.path}/pair/cert.pem`, key: `${directory.path}/pair/key.pem` }],
+          },
+        },
+      },
+      clusters: CLUSTERS,
+    });
+    started.push(proxy);
+    const ca = readFileSync(`${directory.path}/pair/cert.pem`, 'utf8');
+    expect((await askSecurely(proxy.port('web'), { servername: 'localhost', ca })).text).toBe('secure');
+  });
+
+  it.each([
+    { args: ['a b'], says: 'neither a host name nor an address' },
+    { args: ['--days', '0'], says: 'not a number of days' },
+  ])('refuses $args', async ({ args, says }) => {
+    const { code, stderr } = await runCommand(['cert', ...args]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
   });
 });
 

@@ -8,9 +8,9 @@ function options(...argv: string[]): Options {
 }
 
 describe('the command line of the benchmark', () => {
-  it('measures both layers, all sizes and all subjects but the portable engine when nothing is said', () => {
+  it('measures L7, L4 and TLS, all sizes and all subjects but the portable engine when nothing is said', () => {
     expect(options()).toMatchObject({
-      scenarios: ['l7', 'l4'],
+      scenarios: ['l7', 'l4', 'tls'],
       sizes: ['small', '16k', '1m'],
       subjects: ['fourseven', 'haproxy', 'nginx', 'http-proxy'],
       subjectsNamed: false,
@@ -33,7 +33,7 @@ describe('the command line of the benchmark', () => {
   });
 
   it('adds scenarios and subjects by flags', () => {
-    expect(options('--start').scenarios).toEqual(['l7', 'l4', 'start']);
+    expect(options('--start').scenarios).toEqual(['l7', 'l4', 'tls', 'start']);
     expect(options('--only', 'l7', '--idle', '300')).toMatchObject({ scenarios: ['l7', 'idle'], idleConnections: 300 });
     expect(options('--node-engine', '--subjects', 'haproxy').subjects).toEqual(['fourseven-node', 'haproxy']);
   });
@@ -41,7 +41,7 @@ describe('the command line of the benchmark', () => {
   it('takes --idle without a number, also before another option', () => {
     expect(options('--idle').idleConnections).toBe(5000);
     expect(options('--idle', '--start')).toMatchObject({
-      scenarios: ['l7', 'l4', 'idle', 'start'],
+      scenarios: ['l7', 'l4', 'tls', 'idle', 'start'],
       idleConnections: 5000,
     });
   });

@@ -7,6 +7,8 @@ import { configurationFor } from '../../../bench/subjects/fourseven.ts';
 import { parseNginxBuild } from '../../../bench/subjects/nginx.ts';
 import { fillTemplate } from '../../../bench/template.ts';
 
+const PLACE = { listenPort: 4001, originPort: 4002, connections: 64, certificate: '/c.pem', key: '/k.pem' };
+
 describe('the configurations of the subjects', () => {
   it('fills every place of a template', () => {
     expect(fillTemplate('a {{x}} b {{y}} {{x}}', { x: 1, y: '$&' })).toBe('a 1 b $& 1');
@@ -17,7 +19,7 @@ describe('the configurations of the subjects', () => {
     expect(() => fillTemplate('{{x}}', { x: 1, y: 2, z: 3 })).toThrow('y, z');
   });
 
-  it.each(['haproxy-l7.cfg', 'haproxy-l4.cfg', 'nginx-l7.conf', 'nginx-l4.conf'])(
+  it.each(['haproxy-l7.cfg', 'haproxy-l4.cfg', 'haproxy-tls.cfg', 'nginx-l7.conf', 'nginx-l4.conf', 'nginx-tls.conf'])(
     'binds %s to loopback only',
     (name) => {
       const template = readFileSync(`${RIVALS}/${name}`, 'utf8');
@@ -31,7 +33,7 @@ describe('the configurations of the subjects', () => {
     ['l7', 'http'],
     ['l4', 'tcp'],
   ] as const)('gives the proxy one shard and one %s listener', (layer, protocol) => {
-    const text = configurationFor('native', { layer, listenPort: 4001, originPort: 4002, connections: 64 });
+    const text = configurationFor('fourseven', { layer, ...PLACE });
     expect(parse(text)).toEqual({
       shards: 1,
       engine: 'native',
@@ -39,6 +41,16 @@ describe('the configurations of the subjects', () => {
       listeners: { bench: { address: '127.0.0.1:4001', protocol, cluster: 'origin' } },
       clusters: { origin: { endpoints: ['127.0.0.1:4002'] } },
     });
+  });
+
+  it.each([
+    ['tls', 'fourseven', 'http', { certificates: [{ certificate: '/c.pem', key: '/k.pem' }] }],
+    ['full', 'fourseven', 'http', { certificates: [{ certificate: '/c.pem', key: '/k.pem' }] }],
+    ['passed', 'fourseven', 'tcp', { passthrough: [{ names: ['localhost'], cluster: 'origin' }] }],
+    ['passed', 'fourseven-plain', 'tcp', undefined],
+  ] as const)('lets TLS (%s, %s) end in a %s listener, or pass', (layer, name, protocol, tls) => {
+    const { bench } = parse(configurationFor(name, { layer, ...PLACE })).listeners;
+    expect(bench).toEqual({ address: '127.0.0.1:4001', protocol, cluster: 'origin', ...(tls && { tls }) });
   });
 
   it.each([
