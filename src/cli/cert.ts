@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { readHostPattern } from '../config/host-pattern.ts';
 import { isFault } from '../config/reading.ts';
+import { makeSelfSigned } from '../config/self-signed.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
-import { makeSelfSigned } from './self-signed.ts';
 
 const LOCAL_NAMES = ['localhost', '*.localhost', '127.0.0.1', '::1'] as const;
 const DAYS_MAX = 3_650;

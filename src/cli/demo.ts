@@ -2,12 +2,12 @@
 
 import type { ConfigInput } from '../config/config.ts';
 import { ADMIN_ADDRESS } from '../config/defaults.ts';
+import type { SelfSigned } from '../config/self-signed.ts';
 import { checkConfig } from '../config/validate-config.ts';
 import { invariant } from '../core/invariant.ts';
 import { startDemoEndpoint } from './demo-endpoint.ts';
 import type { ExitCodeValue } from './exit-code.ts';
 import { runProxy } from './run-proxy.ts';
-import type { SelfSigned } from './self-signed.ts';
 
 const HTTP_ADDRESS = '127.0.0.1:8080';
 const TCP_ADDRESS = '127.0.0.1:8081';
@@ -19,7 +19,7 @@ const NAMES = ['ada', 'bob', 'cleo'] as const;
 /** Runs the demo until a signal ends it. Resolves to the exit code. */
 export async function runDemo(): Promise<ExitCodeValue> {
   const endpoints = await Promise.all(NAMES.map(startDemoEndpoint));
-  const { makeSelfSigned } = await import('./self-signed.ts');
+  const { makeSelfSigned } = await import('../config/self-signed.ts');
   const pair = await makeSelfSigned(CERTIFICATE_NAMES, CERTIFICATE_DAYS);
   const result = await checkConfig(
     demoConfig(

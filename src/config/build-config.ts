@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { buildCluster } from './build-cluster.ts';
 import { buildRoute, catchAllRoute } from './build-route.ts';
-import { buildListenerTls } from './build-tls.ts';
+import { buildAcme, buildListenerTls } from './build-tls.ts';
 import type { Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
 import { freezeDeep } from './freeze.ts';
 import type { configSchema } from './schema.ts';
@@ -16,6 +16,7 @@ export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
     engine: parsed.engine,
     admin: typeof parsed.admin === 'object' ? { address: parsed.admin.address } : ('off' as const),
     drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },
+    acme: buildAcme(parsed.acme),
     listeners: Object.entries(parsed.listeners).map(([name, listener]) => buildListener(name, listener)),
     clusters: Object.entries(parsed.clusters).map(([name, cluster]) => buildCluster(name, cluster)),
   });

@@ -1,22 +1,40 @@
 import type { z } from 'zod';
+import type { configSchema } from './schema.ts';
 import type { clusterTls, httpListenerTls, tcpListenerTls } from './schema-tls.ts';
-import type { ClusterTlsConfig, ListenerTlsConfig } from './tls-config.ts';
+import type { AcmeConfig, ClusterTlsConfig, ListenerTlsConfig, TlsText } from './tls-config.ts';
 
 type ListenerTls = z.output<typeof httpListenerTls> | z.output<typeof tcpListenerTls>;
 
 const MS_PER_S = 1000;
+
+/** Where an issued certificate is follows from its names, once it is known where the storage is. */
+const UNKNOWN: TlsText = { path: '', text: '' };
+
+export function buildAcme(acme: z.output<typeof configSchema>['acme']): AcmeConfig | undefined {
+  if (acme === undefined) return undefined;
+  const { directory, email, storage, challenges, renewBefore, ca } = acme;
+  return {
+    directory,
+    email,
+    storage,
+    challenges,
+    renewBeforeMs: renewBefore,
+    ca: ca === undefined ? ca : { path: ca, text: '' },
+  };
+}
 
 /** Files are not read yet. */
 export function buildListenerTls(tls: ListenerTls): ListenerTlsConfig | undefined {
   if (tls === undefined) return undefined;
   const { certificates, minVersion, ciphers, alpn, passthrough } = tls;
   return {
-    certificates: certificates.map(({ names, ...certificate }) => ({
-      certificate: certificate.certificate,
-      key: certificate.key,
+    certificates: certificates.map(({ names, acme, ...certificate }) => ({
+      certificate: certificate.certificate ?? UNKNOWN,
+      key: certificate.key ?? UNKNOWN,
       ocsp: certificate.ocsp,
-      names: names ?? [],
-      isNamed: names !== undefined,
+      names: names ?? acme ?? [],
+      isNamed: names !== undefined || acme !== undefined,
+      isIssued: acme !== undefined,
       clientCa: certificate.clientCa ?? tls.clientCa,
       clientCertificate: certificate.clientCertificate ?? tls.clientCertificate,
     })),

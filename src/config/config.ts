@@ -12,7 +12,7 @@ import type {
 import type { RouteConfig } from './route-config.ts';
 import type { configSchema } from './schema.ts';
 import type { POLICIES } from './schema-cluster.ts';
-import type { ClusterTlsConfig, ListenerTlsConfig } from './tls-config.ts';
+import type { AcmeConfig, ClusterTlsConfig, ListenerTlsConfig } from './tls-config.ts';
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
@@ -28,6 +28,8 @@ export interface Config {
   readonly engine: 'auto' | 'native' | 'node';
   readonly admin: 'off' | { readonly address: SocketAddress };
   readonly drain: { readonly graceMs: number; readonly deadlineMs: number };
+  /** Undefined: nothing is issued. */
+  readonly acme: AcmeConfig | undefined;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
 }

@@ -23,6 +23,7 @@ export function crossCheck(sketch: Sketch): Finding[] {
     ...listeners.flatMap(checkTarget),
     ...listeners.flatMap(checkProxyProtocol),
     ...listeners.flatMap(checkListenerTls),
+    ...checkAcme(sketch),
     ...checkReferences(listeners, sketch.clusters),
     ...listeners.flatMap(checkRoutes),
     ...checkListenerAddresses(listeners),
@@ -98,6 +99,22 @@ function checkListenerTls({ isHttp, tls, path }: ListenerSketch): Finding[] {
     const remedy = 'add `clientCa` with the authority that signs them';
     return [error(certificate.path, 'clients are asked for a certificate, and nobody is said to sign them', remedy)];
   });
+}
+
+/** Who is to issue certificates must be said, and somebody must want one. */
+function checkAcme({ hasAcme, listeners = [] }: Sketch): Finding[] {
+  const issued = listeners.flatMap(({ tls }) => tls?.certificates.filter(({ isIssued }) => isIssued) ?? []);
+  if (hasAcme || issued.length === 0) {
+    if (!hasAcme || issued.length > 0) return [];
+    return [
+      {
+        ...warning(['acme'], 'no listener has a certificate issued', 'add `acme: [NAMES]` to `tls.certificates`'),
+        atKey: true,
+      },
+    ];
+  }
+  const remedy = 'add `acme` at the top, as in `acme: { agreeToTerms: true, email: you@example.com }`';
+  return issued.map(({ path }) => error([...path, 'acme'], 'nobody is said to issue certificates', remedy));
 }
 
 function checkClusterTls({ options, path }: ClusterSketch): Finding[] {

@@ -28,6 +28,11 @@ export const DRAIN_GRACE_MS: Range = { usual: 1 * SECOND_MS, min: 0, max: 10 * M
 /** As the deregistration delay of AWS target groups: 300 s, at most an hour. */
 export const DRAIN_DEADLINE_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1 * HOUR_MS };
 
+/** Let's Encrypt. */
+export const ACME_DIRECTORY = 'https://acme-v02.api.letsencrypt.org/directory';
+/** As most clients, for the 90 days that certificates usually have. */
+export const ACME_RENEW_BEFORE_MS: Range = { usual: 720 * HOUR_MS, min: 1 * HOUR_MS, max: 8_760 * HOUR_MS };
+
 // A listener.
 
 /** For the whole head of a request, not per byte, so that a client that drips bytes gains nothing (slowloris). */

@@ -1,16 +1,19 @@
 /** Reads the certificates, keys and authorities that a configuration names, and finds what is wrong with them. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { ClusterConfig, Config, ListenerConfig } from './config.ts';
 import { TLS_FILE_MAX_BYTES } from './defaults.ts';
 import { error, type Finding, type Path, warning } from './problem.ts';
 import { quote } from './quote.ts';
 import { type Fault, isFault, type Reading } from './reading.ts';
+import { makeSelfSigned } from './self-signed.ts';
 import { formatSize } from './size.ts';
-import type { CertificateConfig, ClusterTlsConfig, ListenerTlsConfig, TlsText } from './tls-config.ts';
+import type { AcmeConfig, CertificateConfig, ClusterTlsConfig, ListenerTlsConfig, TlsText } from './tls-config.ts';
 
+/** Longer than any authority takes. */
+const PLACEHOLDER_DAYS = 30;
 const EXPIRES_SOON_MS = 14 * 24 * 3_600_000;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -23,10 +26,14 @@ export interface LoadedTls {
 /** `base`: the directory that relative paths begin in. Never throws. */
 export async function loadTlsFiles(config: Config, base: string): Promise<LoadedTls> {
   if (![...config.listeners, ...config.clusters].some(({ tls }) => tls !== undefined)) return { config, findings: [] };
-  const loader = new TlsLoader(base);
+  const acme = config.acme && { ...config.acme, storage: resolve(base, config.acme.storage) };
+  const loader = new TlsLoader(base, acme?.storage);
   const listeners = await Promise.all(config.listeners.map((listener) => loader.loadListener(listener)));
   const clusters = await Promise.all(config.clusters.map((cluster) => loader.loadCluster(cluster)));
-  return { config: { ...config, listeners, clusters }, findings: loader.findings };
+  return {
+    config: { ...config, listeners, clusters, acme: acme && (await loader.loadAcme(acme)) },
+    findings: loader.findings,
+  };
 }
 
 /** As `loadTlsFiles`, of a configuration that was loaded before: what stands in files is read anew. */
@@ -81,6 +88,12 @@ function unload(text: TlsText): TlsText {
   return text.path === '' ? text : { path: text.path, text: '' };
 }
 
+/** Where an issued certificate and its key are kept. */
+export function issuedFiles(storage: string, names: readonly string[]): { certificate: string; key: string } {
+  const directory = join(storage, names[0]!);
+  return { certificate: join(directory, 'cert.pem'), key: join(directory, 'key.pem') };
+}
+
 /** Names in a certificate that clients can ask for, in lower case. */
 export function namesIn(certificate: X509Certificate): string[] {
   const names = certificate.subjectAltName?.split(', ').filter((name) => name.startsWith('DNS:')) ?? [];
@@ -90,11 +103,20 @@ export function namesIn(certificate: X509Certificate): string[] {
 class TlsLoader {
   readonly findings: Finding[] = [];
   readonly #base: string;
+  readonly #storage: string;
   /** Files are read once, however often they are named. */
   readonly #read = new Map<string, Promise<Reading<Buffer>>>();
 
-  constructor(base: string) {
+  /** `storage`: of issued certificates. */
+  constructor(base: string, storage = '') {
     this.#base = base;
+    this.#storage = storage;
+  }
+
+  async loadAcme(acme: AcmeConfig): Promise<AcmeConfig> {
+    const ca = await this.#load(acme.ca, ['acme', 'ca']);
+    this.#checkAuthorities(ca, ['acme', 'ca']);
+    return { ...acme, ca };
   }
 
   async loadListener(listener: ListenerConfig): Promise<ListenerConfig> {
@@ -127,7 +149,24 @@ class TlsLoader {
     return { ...cluster, tls: loaded };
   }
 
-  async #loadCertificate(config: CertificateConfig, path: Path, isFirst: boolean): Promise<CertificateConfig> {
+  /** Until it is issued a self-signed one is in its place, so that the listener can begin. */
+  async #loadIssued(config: CertificateConfig): Promise<CertificateConfig> {
+    const { certificate, key } = issuedFiles(this.#storage, config.names);
+    const pair = await Promise.all([readBytes(certificate, certificate), readBytes(key, key)]);
+    const [first, second] = pair;
+    const texts =
+      isFault(first) || isFault(second)
+        ? await makeSelfSigned(config.names, PLACEHOLDER_DAYS)
+        : { certificate: first.value.toString('latin1'), key: second.value.toString('latin1') };
+    return {
+      ...config,
+      certificate: { path: certificate, text: texts.certificate },
+      key: { path: key, text: texts.key },
+    };
+  }
+
+  async #loadCertificate(written: CertificateConfig, path: Path, isFirst: boolean): Promise<CertificateConfig> {
+    const config = written.isIssued ? await this.#loadIssued(written) : written;
     const certificate = await this.#load(config.certificate, [...path, 'certificate']);
     const key = await this.#load(config.key, [...path, 'key']);
     const clientCa = await this.#load(config.clientCa, [...path, 'clientCa']);

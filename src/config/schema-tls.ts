@@ -4,7 +4,7 @@ import * as defaults from './defaults.ts';
 import { readHostName, readHostPattern } from './host-pattern.ts';
 import { quote } from './quote.ts';
 import type { Reading } from './reading.ts';
-import { duration, onOff, readText } from './schema-values.ts';
+import { duration, joinFault, onOff, readText } from './schema-values.ts';
 
 const PEM = /^-----BEGIN /;
 /** Of OpenSSL's cipher lists. */
@@ -38,20 +38,51 @@ const clientCertificate = z
     'Whether clients show a certificate that `clientCa` has signed. `request`: they may; one that is not valid ends the connection. `require`: they must.',
   );
 
-const certificate = z.strictObject({
-  certificate: file('The certificate, with its chain behind it.'),
-  key: file('Its private key, without a password.'),
-  names: z
-    .array(serverName)
-    .min(1)
-    .optional()
-    .describe('Names it is for, exact or as in *.example.com. Left out: those in the certificate.'),
-  ocsp: readText((text) => ({ value: { path: text, text: '' } }))
-    .optional()
-    .describe('A file with the OCSP response (DER) to staple.'),
-  clientCa: file('Instead of that of the listener.').optional(),
-  clientCertificate: clientCertificate.optional().describe('Instead of that of the listener.'),
-});
+const ACME_NAMES_MAX_COUNT = 100;
+
+function readAcmeName(text: string): Reading<string> {
+  const reading = readHostName(text);
+  if ('cause' in reading || (reading.value.includes('.') && !/^[0-9.]+$|^\[/.test(reading.value))) return reading;
+  return {
+    cause: `${quote(text)} is no public host name`,
+    remedy: 'write one with a dot in it, as in www.example.com',
+  };
+}
+
+const certificate = z
+  .strictObject({
+    certificate: file('The certificate, with its chain behind it.').optional(),
+    key: file('Its private key, without a password.').optional(),
+    acme: z
+      .array(readText(readAcmeName))
+      .min(1)
+      .max(ACME_NAMES_MAX_COUNT)
+      .optional()
+      .describe('Instead of files: names that the authority of `acme` is asked to certify.'),
+    names: z
+      .array(serverName)
+      .min(1)
+      .optional()
+      .describe('Names it is for, exact or as in *.example.com. Left out: those in the certificate.'),
+    ocsp: readText((text) => ({ value: { path: text, text: '' } }))
+      .optional()
+      .describe('A file with the OCSP response (DER) to staple.'),
+    clientCa: file('Instead of that of the listener.').optional(),
+    clientCertificate: clientCertificate.optional().describe('Instead of that of the listener.'),
+  })
+  .check((context) => {
+    const { certificate: own, key, acme: issued, names, ocsp } = context.value;
+    const fail = (path: string[], cause: string, remedy: string) =>
+      context.issues.push({ code: 'custom', path, message: joinFault({ cause, remedy }), input: context.value });
+    if (issued === undefined) {
+      if (own === undefined)
+        fail([], 'there is no `certificate`', 'name the file, or write `acme` with names to be issued one');
+      else if (key === undefined) fail([], 'there is no `key`', 'name the file of the private key');
+      return;
+    }
+    const given = Object.entries({ certificate: own, key, names, ocsp }).find(([, value]) => value !== undefined);
+    if (given !== undefined) fail([given[0]], `\`${given[0]}\` and \`acme\` exclude each other`, 'keep one of them');
+  });
 
 const passthrough = z.strictObject({
   names: z.array(serverName).min(1).describe('Server names, exact or as in *.example.com.'),

@@ -23,6 +23,47 @@ const admin = z
   .prefault({})
   .describe('The admin API: health, metrics, status. `off` or `false` disables it.');
 
+const acme = z
+  .strictObject({
+    agreeToTerms: z
+      .literal(true, {
+        error: () =>
+          joinFault({
+            cause: 'the terms of the authority are not agreed to',
+            remedy: 'read them, then write `agreeToTerms: true`',
+          }),
+      })
+      .describe('Whether you agree to the terms of the authority: nothing is issued without.'),
+    directory: z
+      .url({ protocol: /^https$/ })
+      .prefault(defaults.ACME_DIRECTORY)
+      .describe('Directory of the authority (RFC 8555 section 7.1.1).'),
+    email: z.email().optional().describe('Where the authority can reach you.'),
+    storage: z
+      .string()
+      .min(1)
+      .prefault('acme')
+      .describe('Directory for the account, keys and certificates, relative to the configuration.'),
+    challenges: z
+      .array(z.enum(['http-01', 'tls-alpn-01']))
+      .min(1)
+      .prefault(['http-01', 'tls-alpn-01'])
+      .describe(
+        'How names are proved to be ours, the preferred way first. `http-01` needs an http listener on port 80, `tls-alpn-01` one on 443.',
+      ),
+    renewBefore: duration(
+      defaults.ACME_RENEW_BEFORE_MS,
+      'How long before its end a certificate is renewed; at most a third of its life.',
+    ),
+    ca: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('File with the authority that the directory itself is signed by, if the system does not know it.'),
+  })
+  .optional()
+  .describe('Certificates that are issued by an authority (RFC 8555), for `tls.certificates` with `acme`.');
+
 const drain = z
   .strictObject({
     grace: duration(
@@ -54,6 +95,7 @@ export const configSchema = z.strictObject({
       '`native`: the C++ engine, Linux only. `node`: plain Node.js, slower. `auto`: native where it can be loaded.',
     ),
   admin,
+  acme,
   drain,
   listeners: z.record(name(), listenerSchema).describe('Addresses to accept connections on, by name.'),
   clusters: z.record(name(), clusterSchema).describe('Groups of interchangeable endpoints, by name.'),

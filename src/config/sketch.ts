@@ -11,6 +11,7 @@ import { type RouteSketch, sketchRoute } from './sketch-route.ts';
 import { asMapping, readIfText } from './sketch-values.ts';
 
 export interface Sketch {
+  readonly hasAcme: boolean;
   /** Undefined: switched off or unreadable. */
   readonly admin: SocketAddress | undefined;
   /** Undefined: not a mapping. */
@@ -38,7 +39,12 @@ export interface ListenerSketch {
 
 export interface TlsSketch {
   /** What each certificate asks of clients, with whom to believe: as written, the listener's where it says nothing. */
-  readonly certificates: readonly { readonly path: Path; readonly asks: boolean; readonly hasClientCa: boolean }[];
+  readonly certificates: readonly {
+    readonly path: Path;
+    readonly asks: boolean;
+    readonly hasClientCa: boolean;
+    readonly isIssued: boolean;
+  }[];
   readonly passthrough: readonly { readonly path: Path; readonly cluster: string | undefined }[];
 }
 
@@ -56,6 +62,7 @@ export interface ClusterSketch {
 export function sketch(input: unknown): Sketch {
   const root = asMapping(input);
   return {
+    hasAcme: asMapping(root?.acme) !== undefined,
     admin: sketchAdmin(root?.admin),
     listeners: sketchEach(root?.listeners, 'listeners', sketchListener),
     clusters: sketchEach(root?.clusters, 'clusters', sketchCluster),
@@ -111,6 +118,7 @@ function sketchTls(value: unknown, path: Path): TlsSketch | undefined {
       path: at,
       asks: ['request', 'require'].includes(`${entry.clientCertificate ?? tls.clientCertificate}`),
       hasClientCa: entry.clientCa !== undefined || tls.clientCa !== undefined,
+      isIssued: entry.acme !== undefined,
     })),
     passthrough: each('passthrough').map(({ entry, path: at }) => ({ path: at, cluster: textOf(entry.cluster) })),
   };

@@ -8,6 +8,17 @@ export interface TlsText {
   readonly text: string;
 }
 
+/** How certificates are issued (RFC 8555). */
+export interface AcmeConfig {
+  readonly directory: string;
+  readonly email?: string | undefined;
+  /** Absolute once it is loaded. */
+  readonly storage: string;
+  readonly challenges: readonly ('http-01' | 'tls-alpn-01')[];
+  readonly renewBeforeMs: number;
+  readonly ca?: TlsText | undefined;
+}
+
 export type ClientCertificateMode = 'off' | 'request' | 'require';
 
 export interface CertificateConfig {
@@ -19,6 +30,8 @@ export interface CertificateConfig {
   readonly names: readonly string[];
   /** Whether they were written; if not they are those of the certificate, once it is loaded. */
   readonly isNamed: boolean;
+  /** Whether it is issued: until it is, a self-signed one takes its place. */
+  readonly isIssued: boolean;
   readonly clientCa?: TlsText | undefined;
   readonly clientCertificate: ClientCertificateMode;
 }

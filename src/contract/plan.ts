@@ -59,6 +59,8 @@ export interface ListenerTlsPlan {
   /** What the contexts ask of clients: two with the same number ask the same. */
   readonly policies: readonly number[];
   readonly passthrough: readonly PassthroughPlan[];
+  /** Contexts for who offers `acme-tls/1` (RFC 8737), by name. Absent: none. */
+  readonly challenges?: readonly { readonly name: string; readonly context: number }[] | undefined;
 }
 
 export interface PassthroughPlan {

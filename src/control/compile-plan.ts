@@ -7,6 +7,7 @@ import { type EndpointAddress, formatAddress, type SocketAddress } from '../core
 import { ProxyError } from '../core/errors.ts';
 import { invariant } from '../core/invariant.ts';
 import { LISTENERS_MAX } from '../engine/protocol.ts';
+import type { AcmeChallenge } from './acme/challenge.ts';
 import { compileClusterTls, compileListenerTls, serverNameOf } from './compile-tls.ts';
 import { type Proposal, SlotRegistry } from './slot-registry.ts';
 
@@ -55,7 +56,7 @@ export class PlanCompiler {
    * The next plan, of which nothing is known to anybody before `commit`; nothing else may be proposed until then. Throws ProxyError
    * `config_invalid` if there are more listeners or endpoints than slots.
    */
-  propose(config: Config, addressesOf: AddressesOf): ProposedPlan {
+  propose(config: Config, addressesOf: AddressesOf, challenges: readonly AcmeChallenge[] = []): ProposedPlan {
     const clusterIndexes = new Map(config.clusters.map((cluster, index) => [cluster.name, index]));
     const clusterIndex = (name: string) => {
       const index = clusterIndexes.get(name);
@@ -69,7 +70,7 @@ export class PlanCompiler {
       plan: {
         version,
         listeners: config.listeners.map((listener) =>
-          compileListener(listener, listenerSlots.slots.get(listenerKey(listener))!, clusterIndex),
+          compileListener(listener, listenerSlots.slots.get(listenerKey(listener))!, clusterIndex, challenges),
         ),
         clusters,
       },
@@ -148,6 +149,7 @@ export function compileListener(
   listener: ListenerConfig,
   slot: number,
   clusterIndex: (name: string) => number,
+  challenges: readonly AcmeChallenge[] = [],
 ): ListenerPlan {
   const base = {
     slot,
@@ -156,15 +158,28 @@ export function compileListener(
     trustedProxies: listener.trustedProxies,
     proxyProtocol: listener.proxyProtocol,
     connectionsMaxCount: listener.limits.connectionsMaxCount,
-    tls: compileListenerTls(listener, clusterIndex),
+    tls: compileListenerTls(listener, clusterIndex, challenges),
   };
   if (listener.protocol === 'tcp') {
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };
   }
   const { paths, timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
   const secured = withHsts(listener);
-  const routes = secured.map((route) => compileRoute(route, clusterIndex));
+  const routes = [...secured.map((route) => compileRoute(route, clusterIndex)), ...challengeRoutes(challenges)];
   return { ...base, protocol: 'http', routes, paths, timeouts, limits, forwardedHeader, requestId, via, underscores };
+}
+
+/** RFC 8555 section 8.3. A host and an exact path: no route of the configuration comes before them. */
+function challengeRoutes(challenges: readonly AcmeChallenge[]): readonly RoutePlan[] {
+  return challenges.flatMap((challenge) => {
+    if (challenge.kind !== 'http-01') return [];
+    const { name, token, keyAuthorization } = challenge;
+    return {
+      name: 'acme-challenge',
+      match: { hosts: [name], path: `/.well-known/acme-challenge/${token}` },
+      action: { kind: 'respond', status: 200, body: keyAuthorization, contentType: 'application/octet-stream' },
+    };
+  });
 }
 
 /** The routes, each of whose answers says Strict-Transport-Security if the listener wants that (RFC 6797 section 6.1). */

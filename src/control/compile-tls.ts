@@ -3,11 +3,13 @@ import { createHash, X509Certificate } from 'node:crypto';
 import type { ClusterConfig, EndpointConfig, ListenerConfig } from '../config/config.ts';
 import type { CertificateConfig, ClusterTlsConfig, ListenerTlsConfig } from '../config/tls-config.ts';
 import type { ListenerTlsPlan, SecureContextPlan } from '../contract/plan.ts';
+import { ACME_TLS_PROTOCOL, type AcmeChallenge } from './acme/challenge.ts';
 
-/** `clusterIndex`: of the cluster with that name, in the plan. */
+/** `clusterIndex`: of the cluster with that name, in the plan; `challenges`: what authorities want to see now. */
 export function compileListenerTls(
   { name, tls }: ListenerConfig,
   clusterIndex: (name: string) => number,
+  challenges: readonly AcmeChallenge[],
 ): ListenerTlsPlan | undefined {
   if (tls === undefined) return undefined;
   const passthrough = tls.passthrough.map(({ names, alpn, cluster }) => ({
@@ -16,7 +18,35 @@ export function compileListenerTls(
     cluster: clusterIndex(cluster),
   }));
   if (tls.certificates.length === 0) return { contexts: [], names: [], fallback: -1, policies: [], passthrough };
-  return { ...compileTermination(name, tls), passthrough };
+  return withChallenges({ ...compileTermination(name, tls), passthrough }, challenges);
+}
+
+function withChallenges(plan: ListenerTlsPlan, challenges: readonly AcmeChallenge[]): ListenerTlsPlan {
+  const shown = challenges.filter((challenge) => challenge.kind === 'tls-alpn-01');
+  if (shown.length === 0) return plan;
+  const { contexts, policies } = plan;
+  return {
+    ...plan,
+    contexts: [...contexts, ...shown.map(challengeContext)],
+    // Nothing is served there: no host needs to be guarded against it.
+    policies: [...policies, ...shown.map(() => policies[0]!)],
+    challenges: shown.map(({ name }, index) => ({ name, context: contexts.length + index })),
+  };
+}
+
+function challengeContext({ name, certificate, key }: AcmeChallenge & { kind: 'tls-alpn-01' }): SecureContextPlan {
+  return withKey({
+    isServer: true,
+    pairs: [{ certificate, key, ocsp: '' }],
+    minVersion: '1.2',
+    ciphers: '',
+    protocols: [ACME_TLS_PROTOCOL],
+    authorities: '',
+    trustsSystem: false,
+    clientCertificate: 'off',
+    verify: false,
+    identity: hash(`acme ${name}`),
+  });
 }
 
 /** Certificates that serve the same name side by side share a context, from which OpenSSL takes what the client can use. */

@@ -10,6 +10,8 @@ import { type ConfigResult, recheckFiles } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import { ProxyError } from '../core/errors.ts';
+import { AcmeManager } from './acme/acme-manager.ts';
+import type { AcmeChallenge, ChallengeHost } from './acme/challenge.ts';
 import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
 import { makeMetrics } from './admin/metrics.ts';
@@ -64,6 +66,9 @@ export class RunningProxy {
   readonly #drains: EndpointDrains;
   readonly #operator: EndpointOperator;
   readonly #reloader: Reloader;
+  readonly #acme: AcmeManager;
+  /** What authorities want to see now. */
+  #challenges: readonly AcmeChallenge[] = [];
   readonly #certificates = new CertificateWatch(() => void this.#onCertificatesChanged());
   /** Plans are made one after the other. */
   #planning: Promise<void> = Promise.resolve();
@@ -107,6 +112,7 @@ export class RunningProxy {
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
     this.#operator = new EndpointOperator(board, this.#drains, options.log);
+    this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
     this.#reloader = new Reloader({ load: options.load, apply: (next) => this.#put(next), log: options.log });
   }
 
@@ -197,6 +203,7 @@ export class RunningProxy {
     this.#phase = 'draining';
     this.#resolver.stop();
     this.#certificates.stop();
+    this.#acme.stop();
     this.#health.stop();
     this.#drains.stop();
     const closed = this.#supervisor.close();
@@ -228,6 +235,7 @@ export class RunningProxy {
     await this.#supervisor.start();
     if (this.#ending === undefined) this.#phase = 'ready';
     await this.#certificates.watch(tlsFilesOf(this.#config));
+    this.#acme.apply(this.#config);
     this.#resolver.start(() => void this.#onNamesChanged());
   }
 
@@ -235,6 +243,7 @@ export class RunningProxy {
     this.#phase = 'draining';
     this.#resolver.stop();
     this.#certificates.stop();
+    this.#acme.stop();
     const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
     this.#health.stop();
     this.#drains.stop();
@@ -266,6 +275,22 @@ export class RunningProxy {
     if (this.#phase !== 'ready') return;
     this.#resolver.start(() => void this.#onNamesChanged());
     await this.#certificates.watch(tlsFilesOf(config));
+    this.#acme.apply(config);
+  }
+
+  #challengeHost(): ChallengeHost {
+    const others = ({ kind, name }: Pick<AcmeChallenge, 'kind' | 'name'>) =>
+      this.#challenges.filter((challenge) => challenge.kind !== kind || challenge.name !== name);
+    return {
+      present: (challenge) => {
+        this.#challenges = [...others(challenge), challenge];
+        return this.#replan(undefined);
+      },
+      withdraw: (challenge) => {
+        this.#challenges = others(challenge);
+        return this.#replan(undefined);
+      },
+    };
   }
 
   async #onCertificatesChanged(): Promise<void> {
@@ -293,7 +318,11 @@ export class RunningProxy {
   async #makePlan(config: Config): Promise<void> {
     if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
     const before = this.#supervisor.plan;
-    const { plan, addedListeners, commit } = this.#compiler.propose(config, (it) => this.#resolver.addressesOf(it));
+    const { plan, addedListeners, commit } = this.#compiler.propose(
+      config,
+      (it) => this.#resolver.addressesOf(it),
+      this.#challenges,
+    );
     await this.#sockets.add(plan.listeners.filter(({ slot }) => addedListeners.has(slot)));
     // What follows cannot fail.
     commit();

@@ -23,6 +23,9 @@ const HELLO_TIMEOUT_MS = 5_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const REFUSAL_LINGER_MS = 1_000;
 
+/** RFC 8737 section 4. */
+const ACME_TLS_PROTOCOL = 'acme-tls/1';
+
 const PLAIN_HTTP_TEXT = 'This port speaks TLS: use https.\n';
 /** For who speaks plain HTTP. */
 const PLAIN_HTTP_ANSWER = asciiBytes(
@@ -57,6 +60,8 @@ export class TlsGate implements Entrance {
   #handles: readonly number[] = [];
   #names = new ServerNames<number>([]);
   #ways = new ServerNames<Way>([]);
+  /** Undefined but for the moments in which an authority looks. */
+  #challenges: ReadonlyMap<string, number> | undefined;
 
   /** `answersHttp`: whether clients that forget TLS are told so in HTTP. */
   constructor(dispatcher: Dispatcher, contexts: SecureContexts, next: Entrance, answersHttp: boolean) {
@@ -75,6 +80,7 @@ export class TlsGate implements Entrance {
     for (const context of before?.contexts ?? []) this.#contexts.release(context);
     this.#names = new ServerNames(plan?.names.map(({ name, context }) => [name, context]) ?? []);
     this.#ways = new ServerNames(waysOf(plan?.passthrough ?? []));
+    this.#challenges = plan?.challenges && new Map(plan.challenges.map(({ name, context }) => [name, context]));
   }
 
   get waitingCount(): number {
@@ -116,7 +122,9 @@ export class TlsGate implements Entrance {
   }
 
   /** The context for a name: the fallback's if nobody has it. */
-  contextOf({ serverName }: ClientHello): number {
+  contextOf({ serverName, protocols }: ClientHello): number {
+    const challenge = this.#challenges?.get(serverName);
+    if (challenge !== undefined && protocols.includes(ACME_TLS_PROTOCOL)) return challenge;
     const found = serverName === '' ? undefined : this.#names.find(serverName);
     return found ?? this.#plan!.fallback;
   }

@@ -692,7 +692,7 @@ describe('keys that do not exist', () => {
       'nothing close',
       { ...MINIMAL, tls: {} },
       'tls',
-      'remove it; known here: $schema, shards, engine, admin, drain, listeners, clusters',
+      'remove it; known here: $schema, shards, engine, admin, acme, drain, listeners, clusters',
     ],
     [
       'within a list',
