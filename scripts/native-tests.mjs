@@ -2,10 +2,12 @@
  * Builds and runs the native unit tests with CMake: only the part of native/ that needs no Node.
  * `npm run native:test`, or with AddressSanitizer and UndefinedBehaviorSanitizer `npm run native:test:asan`.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { programExists, runCommand } from './command.mjs';
 
+const OPENSSL_HEADER = '/usr/include/openssl/ssl.h';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /**
@@ -15,6 +17,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export async function runNativeTests({ sanitize }) {
   if (process.platform !== 'linux' || !programExists('cmake')) {
     return { passed: 0, failed: 0, skipped: 1, why: 'they need Linux and cmake' };
+  }
+  // The addon uses the OpenSSL of Node; without Node it is the system's.
+  if (!existsSync(OPENSSL_HEADER)) {
+    return { passed: 0, failed: 0, skipped: 1, why: 'they need the headers of OpenSSL (apt-get install libssl-dev)' };
   }
   const folder = join(ROOT, sanitize ? 'build-native/test-asan' : 'build-native/test');
   const generator = programExists('ninja') ? ['-G', 'Ninja'] : [];
