@@ -40,9 +40,10 @@ std::string EngineInspector::FaultOf(const Connection& connection) {
 
 std::string EngineInspector::FaultOfState(const Connection& connection) {
   if (HasSocket(connection.state) != connection.fd.valid()) return "its socket does not fit its state";
-  if (connection.state == State::kFlushing && connection.unsent == 0) return "flushes nothing";
+  if (connection.state == State::kFlushing && !connection.has_pending()) return "flushes nothing";
   const bool gone = connection.state == State::kDead || connection.state == State::kFree;
-  if (gone && (connection.wheel_tick != kNoTick || connection.held != nullptr)) return "keeps something after its end";
+  if (gone && (connection.wheel_tick != kNoTick || connection.held != nullptr || connection.sealed != nullptr))
+    return "keeps something after its end";
   if (connection.state == State::kFree && connection.out != nullptr) return "keeps output after its burial";
   const auto& dead = engine_.dead_;
   const auto& buried = engine_.buried_;
@@ -75,6 +76,10 @@ std::string EngineInspector::FaultOfOutput(const Connection& connection) {
   if (connection.retain && kept > kRetainMaxBytes + BufferPool::kBlockMaxBytes) return "retains too much";
   if (!connection.retain && connection.unsent != kept) return "keeps output that is neither unsent nor retained";
   if (connection.held != nullptr && connection.held->size() > kHoldMaxBytes) return "holds too much";
+  if (connection.sealed == nullptr) return {};
+  if (connection.tls == nullptr) return "has sealed output without TLS";
+  if (connection.sealed->size() == 0 || connection.sealed->size() > BufferPool::kBlockMaxBytes)
+    return "has none or too much of sealed output";
   return {};
 }
 
@@ -82,13 +87,14 @@ std::string EngineInspector::FaultOfOutput(const Connection& connection) {
 std::string EngineInspector::FaultOfProgress(const Connection& connection) {
   const bool queued = connection.in_ready_queue;
   if (queued && std::ranges::count(engine_.ready_, connection.index) == 0) return "is not in the queue it believes in";
-  if (connection.half_close_wanted && connection.unsent == 0 && !connection.half_closed) return "never sends its FIN";
-  if (connection.resume_when_drained && connection.unsent == 0) return "waits to be drained and is";
+  if (connection.half_close_wanted && !connection.has_pending() && !connection.half_closed)
+    return "never sends its FIN";
+  if (connection.resume_when_drained && !connection.has_pending()) return "waits to be drained and is";
   if (connection.write_broken && !queued && !connection.blocked) return "is broken and nobody looks";
   if (connection.blocked) {
     if (connection.sink == kNoIndex) return "waits for nobody";
     const Connection& sink = engine_.table_.At(connection.sink);
-    const bool due = sink.state != State::kOpen || sink.unsent > 0 || sink.write_broken || connection.pipe.size > 0;
+    const bool due = sink.state != State::kOpen || sink.has_pending() || sink.write_broken || connection.pipe.size > 0;
     return due ? "" : "waits for a sink that takes more";
   }
   if (connection.paused || queued) return {};

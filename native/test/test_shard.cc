@@ -134,6 +134,11 @@ void TestShard::Hold(int32_t id, std::string_view text) {
   Order({command::kHold, id, Scratch(text), static_cast<int32_t>(text.size()), 0});
 }
 
+void TestShard::Secure(int32_t id, int32_t context, std::string_view hello) {
+  const int32_t offset = Scratch(hello);
+  Order({command::kSecure, id, context, offset, static_cast<int32_t>(hello.size())});
+}
+
 void TestShard::Relay(int32_t id, int32_t sink, int64_t bytes) {
   Order({command::kRelay, id, sink, static_cast<int32_t>(bytes), static_cast<int32_t>(bytes >> 32)});
 }

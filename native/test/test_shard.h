@@ -60,6 +60,7 @@ class TestShard final : public fourseven::Shard {
   // A SEND of `bytes` times the same byte, all out of one range of the slab.
   void SendMany(int32_t id, int32_t bytes);
   void Hold(int32_t id, std::string_view text);
+  void Secure(int32_t id, int32_t context, std::string_view hello);
   void Relay(int32_t id, int32_t sink, int64_t bytes);
   // Submits the words as they are.
   void Submit(const std::vector<int32_t>& words);
