@@ -17,6 +17,8 @@ import {
   USUAL_CIPHERS,
 } from './secure-context.ts';
 
+/** SSL_OP_NO_RENEGOTIATION of OpenSSL, which the types of Node do not know: a client would have us work for nothing (CVE-2011-1473). */
+const NO_RENEGOTIATION = 0x4000_0000;
 const TICKET_NAME_BYTES = 16;
 const NODE_TICKET_SECRET_BYTES = 32;
 const SESSION_CONTEXT_MAX_LENGTH = 32;
@@ -63,6 +65,7 @@ export class NodeSecureContext {
       minVersion: VERSIONS[minVersion] ?? 'TLSv1.2',
       ciphers: `${TLS_1_3_SUITES}:${ciphers || USUAL_CIPHERS}`,
       honorCipherOrder: true,
+      secureOptions: NO_RENEGOTIATION,
       ...(authorities !== '' && { ca: authorities }),
       ...(isServer && {
         sessionIdContext: Buffer.from(identity).toString('hex').slice(0, SESSION_CONTEXT_MAX_LENGTH),
