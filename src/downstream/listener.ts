@@ -132,7 +132,7 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
     this.#admission?.close();
     this.#dispatcher.engine.closeListener(this.slot);
     this.#gate?.closeAll();
-    this.#tls?.closeAll();
+    this.#tls?.endSoon();
     this.#protocol.closeIdle();
   }
 

@@ -21,6 +21,8 @@ import { ServerNames } from './server-names.ts';
 const HELLO_TIMEOUT_MS = 5_000;
 /** From the hello on; a client may be far away, and its line slow. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** For what is left of either when the listener ends. */
+const ENDING_TIMEOUT_MS = 1_000;
 const REFUSAL_LINGER_MS = 1_000;
 
 /** RFC 8737 section 4. */
@@ -71,8 +73,9 @@ export class TlsGate implements Entrance {
     this.#answersHttp = answersHttp;
   }
 
-  /** For connections to come. Undefined: none come. */
+  /** For connections to come. Undefined: none come, and those that wait have nobody to wait for. */
   apply(plan: ListenerTlsPlan | undefined): void {
+    if (plan === undefined) this.closeAll();
     const before = this.#plan;
     this.#plan = plan;
     this.#handles = plan?.contexts.map((context) => this.#contexts.acquire(context)) ?? [];
@@ -147,6 +150,11 @@ export class TlsGate implements Entrance {
     if (!this.#waiting.delete(opening)) return;
     this.refusedCount++;
     this.onConnectionOver?.();
+  }
+
+  /** The listening socket is going away: who has begun may finish, and go on to the corridor, but not for long. */
+  endSoon(): void {
+    for (const opening of this.#waiting) opening.hurry();
   }
 
   /** Ends what waits. */
@@ -254,6 +262,10 @@ class TlsOpening implements ConnectionHandler {
     dispatcher.unbind(this.#id);
     dispatcher.commands.closeLingering(this.#id, REFUSAL_LINGER_MS);
     this.#gate.over(this);
+  }
+
+  hurry(): void {
+    this.#gate.dispatcher.commands.deadline(this.#id, ENDING_TIMEOUT_MS);
   }
 
   close(): void {

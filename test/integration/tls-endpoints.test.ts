@@ -1,5 +1,6 @@
 /** Endpoints that speak TLS: believed or not, asked for by name, shown a certificate, checked. */
 import { once } from 'node:events';
+import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -72,7 +73,16 @@ describe.each(ENGINES)('endpoints that speak TLS with the %s engine', (engine) =
     echo.listen(0, '127.0.0.1');
     await once(echo, 'listening');
     const checked = await startOrigin(pair);
-    servers.push(origin, strict, stranger, checked, echo);
+    const grpc = createSecureServer({ cert: pair.certificate, key: pair.key });
+    grpc.on('stream', (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      // SERVING
+      stream.end(Buffer.of(0, 0, 0, 0, 2, 0x08, 1));
+    });
+    grpc.listen(0, '127.0.0.1');
+    await once(grpc, 'listening');
+    servers.push(origin, strict, stranger, checked, echo, grpc);
     const at = ({ port }: { port: number }) => ({ endpoints: [`127.0.0.1:${port}`] });
     const ca = authority.certificate;
     rig = await HttpRig.start(engine, () => ({
@@ -118,6 +128,16 @@ describe.each(ENGINES)('endpoints that speak TLS with the %s engine', (engine) =
           ...at(checked),
           tls: { serverName: 'api.test', ca },
           healthCheck: { path: '/health', interval: '200ms' },
+        },
+        grpc: {
+          endpoints: [`127.0.0.1:${(grpc.address() as AddressInfo).port}`],
+          tls: { serverName: 'api.test', ca },
+          healthCheck: { type: 'grpc', interval: '200ms' },
+        },
+        handshake: {
+          ...at(stranger),
+          tls: { serverName: 'api.test', ca },
+          healthCheck: { type: 'tcp', interval: '200ms' },
         },
         echo: { endpoints: [`127.0.0.1:${(echo.address() as AddressInfo).port}`], tls: { serverName: 'api.test', ca } },
       },
@@ -188,11 +208,10 @@ describe.each(ENGINES)('endpoints that speak TLS with the %s engine', (engine) =
       const { clusters } = await rig.proxy.status();
       return clusters.find((cluster) => cluster.name === name)!.endpoints[0]!.health;
     };
-    await until(
-      MS,
-      'both are known',
-      async () => (await healthOf('fine')) === 'healthy' && (await healthOf('checked')) === 'unhealthy',
-    );
+    const wanted = { fine: 'healthy', grpc: 'healthy', checked: 'unhealthy', handshake: 'unhealthy' };
+    for (const [name, health] of Object.entries(wanted)) {
+      await until(MS, `${name} is ${health}`, async () => (await healthOf(name)) === health);
+    }
   });
 
   it('get sessions as well', async () => {

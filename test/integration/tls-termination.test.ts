@@ -1,6 +1,7 @@
 /** TLS that ends at the proxy: names, versions, resumption, clients' certificates; with real clients. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect as connectPlain } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
@@ -17,6 +18,7 @@ import { askSecurely } from './tls-client.ts';
 const run = promisify(execFile);
 const MS = 5_000;
 const MIB = 1024 * 1024;
+const STAPLED = Buffer.from('30030a0106', 'hex');
 
 describe.each(ENGINES)('TLS that ends at the %s engine', (engine) => {
   const directory = temporaryDirectory();
@@ -43,6 +45,8 @@ describe.each(ENGINES)('TLS that ends at the %s engine', (engine) => {
     const ecdsa = await write('a', authority.sign({ names: ['a.test', '*.wild.test'] }));
     const rsa = await write('a-rsa', authority.sign({ names: ['a.test', '*.wild.test'], keyType: 'rsa' }));
     const b = await write('b', authority.server('b.test'));
+    // Whatever stands there is handed on: what it says is between the authority and the client.
+    writeFileSync(`${directory.path}/ocsp.der`, STAPLED);
     const asks = { clientCa: ca };
     const required = await write('required', authority.server('required.test'));
     const requested = await write('requested', authority.server('requested.test'));
@@ -57,7 +61,7 @@ describe.each(ENGINES)('TLS that ends at the %s engine', (engine) => {
             certificates: [
               ecdsa,
               rsa,
-              b,
+              { ...b, ocsp: `${directory.path}/ocsp.der` },
               { ...required, ...asks, clientCertificate: 'require' },
               { ...requested, ...asks, clientCertificate: 'request' },
             ],
@@ -114,6 +118,18 @@ describe.each(ENGINES)('TLS that ends at the %s engine', (engine) => {
     const rsa = await askSecurely(port, ciphers('ECDHE-RSA-AES128-GCM-SHA256'));
     const ecdsa = await askSecurely(port, ciphers('ECDHE-ECDSA-AES128-GCM-SHA256'));
     expect([rsa.cipher, ecdsa.cipher]).toEqual(['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256']);
+  });
+
+  it.skipIf(engine === 'node')('staples the response of the authority to who asks for it', async () => {
+    const options = { port, host: '127.0.0.1', requestOCSP: true, ...trusting() };
+    const stapled = async (servername: string) => {
+      const socket = connect({ ...options, servername });
+      const [response] = await within(MS, 'a response', once(socket, 'OCSPResponse'));
+      socket.destroy();
+      return response as Buffer | null;
+    };
+    expect(await stapled('b.test')).toEqual(STAPLED);
+    expect(await stapled('a.test')).toBeNull();
   });
 
   it('moves large bodies both ways', async () => {

@@ -64,6 +64,11 @@ export class AcmeManager {
     if (acme !== undefined && wanted.length > 0) this.#lookIn(0);
   }
 
+  /** Resolves once what runs now is over. */
+  async settled(): Promise<void> {
+    await this.#looking;
+  }
+
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
