@@ -19,6 +19,8 @@ export interface Options {
   /** Length of one measurement. */
   readonly seconds: number;
   readonly connections: number;
+  /** Of the schedules of the open loop. */
+  readonly seed: number;
   readonly idleConnections: number;
   /** The proxy under test: an executable that takes `run FILE`. */
   readonly command: string;
@@ -30,6 +32,7 @@ export interface Options {
 
 export type ParsedArguments =
   | { readonly kind: 'options'; readonly options: Options }
+  | { readonly kind: 'compare'; readonly beforeFile: string; readonly afterFile: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'problem'; readonly problem: string };
 
@@ -41,8 +44,10 @@ const QUICK = { rounds: 2, seconds: 2 };
 const USUAL_SUBJECTS: readonly SubjectName[] = ['fourseven', 'haproxy', 'nginx', 'http-proxy'];
 
 export const HELP = `Usage: npm run bench -- [options]
+       npm run bench -- compare BEFORE.json AFTER.json
 
 Measures CPU per request and requests per second of Fourseven and its rivals, side by side.
+compare says which figures of two runs (--json) differ by more than their rounds do among themselves.
 
   --quick               ${QUICK.rounds} rounds of ${QUICK.seconds} s instead of ${FULL.rounds} rounds of ${FULL.seconds} s: a first look, not a figure to quote
   --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${USUAL_LAYERS.join(',')})
@@ -54,6 +59,7 @@ Measures CPU per request and requests per second of Fourseven and its rivals, si
   --rounds N            rounds, 1 to 100
   --seconds N           seconds per measurement, 1 to 600
   --connections N       connections of the load, 1 to 10000 (default: 64)
+  --seed N              makes the same arrivals as before (default: 1)
   --command FILE        the proxy under test (default: bin/fourseven)
   --json FILE           writes all figures, every round, as JSON
   --update-readme       writes the summary between the markers of README.md
@@ -64,12 +70,21 @@ Measures CPU per request and requests per second of Fourseven and its rivals, si
 /** Reads the command line. A problem is one sentence for the user; nothing throws. */
 export function parseArguments(argv: readonly string[]): ParsedArguments {
   try {
+    if (argv[0] === 'compare') return toComparison(argv.slice(1));
     const values = parseValues(withIdleDefault(argv));
     if (values.help) return { kind: 'help' };
     return { kind: 'options', options: toOptions(values) };
   } catch (error) {
     return { kind: 'problem', problem: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function toComparison(files: readonly string[]): ParsedArguments {
+  const [beforeFile, afterFile] = files;
+  if (beforeFile === undefined || afterFile === undefined || files.length > 2) {
+    throw new Error('compare takes two files that --json has written');
+  }
+  return { kind: 'compare', beforeFile, afterFile };
 }
 
 type Values = ReturnType<typeof parseValues>;
@@ -89,6 +104,7 @@ function parseValues(args: string[]) {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string' },
+      seed: { type: 'string' },
       command: { type: 'string' },
       json: { type: 'string' },
       'update-readme': { type: 'boolean' },
@@ -117,6 +133,7 @@ function toOptions(values: Values): Options {
     rounds: wholeNumber('--rounds', values.rounds, length.rounds, 100),
     seconds: wholeNumber('--seconds', values.seconds, length.seconds, 600),
     connections: wholeNumber('--connections', values.connections, 64, 10_000),
+    seed: wholeNumber('--seed', values.seed, 1, 1_000_000),
     idleConnections: wholeNumber('--idle', values.idle, DEFAULT_IDLE_CONNECTIONS, 100_000),
     command: values.command ?? 'bin/fourseven',
     jsonFile: values.json,

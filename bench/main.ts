@@ -6,11 +6,13 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { HELP, type Options, parseArguments } from './arguments.ts';
 import { ChildProcesses } from './child-processes.ts';
+import { compareResults, differencesOfRuns } from './comparison.ts';
 import { Interruption, untilInterrupted } from './interruption.ts';
 import { ROOT } from './paths.ts';
+import { renderComparison } from './report/comparison.ts';
 import { readmeSection, repeatCommand, updateReadme } from './report/readme.ts';
 import { describeRun, renderReport } from './report/report.ts';
-import { type Results, summarize } from './results.ts';
+import { RESULTS_FORMAT, type Results, summarize } from './results.ts';
 import { runScenarios } from './run-scenarios.ts';
 
 const README = `${ROOT}README.md`;
@@ -27,7 +29,25 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${parsed.problem}\nSee npm run bench -- --help\n`);
     return 2;
   }
+  if (parsed.kind === 'compare') return compare(parsed.beforeFile, parsed.afterFile);
   return bench(parsed.options, repeatCommand(argv));
+}
+
+async function compare(beforeFile: string, afterFile: string): Promise<number> {
+  try {
+    const [before, after] = [await readResults(beforeFile), await readResults(afterFile)];
+    process.stdout.write(renderComparison(compareResults(before, after), differencesOfRuns(before, after)));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 2;
+  }
+}
+
+async function readResults(file: string): Promise<Results> {
+  const results = JSON.parse(await readFile(file, 'utf8')) as Partial<Results>;
+  if (results.format !== RESULTS_FORMAT) throw new Error(`${file} is not what --json of this version writes`);
+  return results as Results;
 }
 
 async function bench(options: Options, command: string): Promise<number> {
@@ -66,5 +86,6 @@ async function writeResults(options: Options, results: Results, command: string)
 /** Whether every figure is valid and nothing broke. A rival that is not installed is fine unless it was asked for. */
 function isComplete(options: Options, results: Results): boolean {
   const valid = results.throughput.every(({ rounds }) => summarize(rounds).problems.length === 0);
-  return valid && results.failures.every(({ missing }) => missing && !options.subjectsNamed);
+  const inTime = results.latency.every(({ rounds }) => rounds.every(({ problems }) => problems.length === 0));
+  return valid && inTime && results.failures.every(({ missing }) => missing && !options.subjectsNamed);
 }

@@ -1,3 +1,4 @@
+import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Machine } from './machine.ts';
 import { median, type Spread, spread } from './statistics.ts';
 import type { BodySize, Layer, SubjectName } from './vocabulary.ts';
@@ -20,6 +21,24 @@ export interface ThroughputResult {
   readonly rounds: readonly Round[];
 }
 
+/** One open-loop run against one subject. */
+export interface LatencyRound {
+  /** Microseconds from when each request was due to its whole answer: a histogram as `Report` has it. */
+  readonly latency: string;
+  /** Microseconds by which the generator was late itself. */
+  readonly lateness: string;
+  readonly problems: readonly string[];
+}
+
+export interface LatencyResult {
+  readonly subject: SubjectName;
+  /** What it answered at most. */
+  readonly saturationPerSecond: number;
+  /** What it was asked for. */
+  readonly ratePerSecond: number;
+  readonly rounds: readonly LatencyRound[];
+}
+
 /** Memory per idle connection in bytes, or milliseconds to the first byte: one number per round. */
 export interface SampleResult {
   readonly subject: SubjectName;
@@ -35,9 +54,12 @@ export interface Failure {
   readonly missing: boolean;
 }
 
+/** Of what `--json` writes: another number for another shape. */
+export const RESULTS_FORMAT = 2;
+
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
-  readonly format: 1;
+  readonly format: typeof RESULTS_FORMAT;
   readonly machine: Machine;
   readonly load: string;
   readonly origin: string;
@@ -48,6 +70,8 @@ export interface Results {
   readonly idleConnections: number;
   readonly versions: Partial<Record<SubjectName, string>>;
   readonly throughput: readonly ThroughputResult[];
+  readonly seed: number;
+  readonly latency: readonly LatencyResult[];
   /** Bytes per idle keep-alive connection. */
   readonly idle: readonly SampleResult[];
   /** Milliseconds from start to first byte. */
@@ -77,6 +101,42 @@ export function summarize(rounds: readonly Round[]): Summary {
     busy: median(rounds.map((round) => (round.userUs + round.systemUs) / (round.seconds * 1_000_000))),
     problems: rounds.flatMap((round) => round.problems),
   };
+}
+
+/** The rounds of one subject merged, in microseconds. */
+export interface LatencySummary {
+  readonly p50Us: number;
+  readonly p90Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+  /** Of the generator's own lateness. */
+  readonly latenessP99Us: number;
+  readonly problems: readonly string[];
+}
+
+/** Share of a subject's p99 that the generator may have caused itself. */
+const LATENESS_SHARE_MAX = 0.25;
+
+export function summarizeLatency(rounds: readonly LatencyRound[]): LatencySummary {
+  const problems = rounds.flatMap((round) => round.problems);
+  const latency = mergeHistograms(rounds.flatMap((round) => round.latency || []));
+  const latenessP99Us = mergeHistograms(rounds.flatMap((round) => round.lateness || [])).getValueAtPercentile(99);
+  const at = (percentile: number): number => latency.getValueAtPercentile(percentile);
+  return {
+    p50Us: at(50),
+    p90Us: at(90),
+    p99Us: at(99),
+    p999Us: at(99.9),
+    maxUs: latency.maxValue,
+    latenessP99Us,
+    problems,
+  };
+}
+
+/** Whether the generator was so late that its lateness may be what was measured. */
+export function isGeneratorBottleneck(summary: LatencySummary): boolean {
+  return summary.latenessP99Us > LATENESS_SHARE_MAX * summary.p99Us;
 }
 
 /** Microseconds per request of a subject, if it was measured and the figure is valid. */

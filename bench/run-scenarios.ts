@@ -8,13 +8,14 @@ import { describeMachine } from './machine.ts';
 import { startOrigin } from './origin/origin.ts';
 import { ROOT } from './paths.ts';
 import { askTicksPerSecond } from './processor-time.ts';
-import type { Failure, Results, SampleResult, ThroughputResult } from './results.ts';
+import { type Failure, RESULTS_FORMAT, type Results, type SampleResult, type ThroughputResult } from './results.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
+import { measureLatency } from './scenarios/latency.ts';
 import { measureStartTime } from './scenarios/start-time.ts';
 import { measureThroughput } from './scenarios/throughput.ts';
 import { subjectsNamed } from './subjects/all-subjects.ts';
 import type { Subject } from './subjects/subject.ts';
-import { BENCH_NAME, LAYERS, type Layer, type SubjectName } from './vocabulary.ts';
+import { BENCH_NAME, LAYERS, type Layer, type Scenario, type SubjectName } from './vocabulary.ts';
 
 /** Runs what the options ask for. Subjects that cannot be measured end up in `failures`; only the suite's own trouble throws. */
 export async function runScenarios(
@@ -38,6 +39,13 @@ export async function runScenarios(
     throughput.push(...measured.results);
     failures.push(...measured.failures);
   }
+  const latency = options.scenarios.includes('latency')
+    ? await measureLatency(
+        environment,
+        lineup.ready.l7.filter(({ name }) => name !== 'http-proxy'),
+      )
+    : { results: [], failures: [] };
+  failures.push(...latency.failures);
   const sample = (scenario: 'idle' | 'start', measure: SampleMeasure): Promise<SampleResult[]> =>
     options.scenarios.includes(scenario)
       ? measureSamples(environment, scenario, lineup, measure, failures)
@@ -45,7 +53,7 @@ export async function runScenarios(
   const idle = await sample('idle', measureIdle);
   const start = await sample('start', measureStartTime);
   return {
-    format: 1,
+    format: RESULTS_FORMAT,
     machine: describeMachine(),
     load: load.name,
     origin: origin.name,
@@ -56,6 +64,8 @@ export async function runScenarios(
     idleConnections: options.idleConnections,
     versions: lineup.versions,
     throughput,
+    seed: options.seed,
+    latency: latency.results,
     idle,
     start,
     failures,
@@ -107,9 +117,8 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
   const ready: Record<Layer, Subject[]> = { l7: [], l4: [], tls: [], full: [], resumed: [], passed: [] };
   const versions: Partial<Record<SubjectName, string>> = {};
   const failures: Failure[] = [];
-  // The scenarios idle and start are of L7.
   const needed = LAYERS.filter((layer) =>
-    options.scenarios.some((name) => name === layer || (layer === 'l7' && (name === 'idle' || name === 'start'))),
+    options.scenarios.some((name) => name === layer || (layer === 'l7' && !isLayer(name))),
   );
   for (const subject of subjects) {
     for (const layer of subject.layers.filter((name) => needed.includes(name))) {
@@ -123,6 +132,10 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
     }
   }
   return { ready, versions, failures };
+}
+
+function isLayer(scenario: Scenario): scenario is Layer {
+  return LAYERS.some((layer) => layer === scenario);
 }
 
 function announce(lineup: Lineup, progress: (text: string) => void): void {

@@ -26,7 +26,8 @@ export const SUBJECT_NAMES = [
 ] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
-export const SCENARIOS = [...LAYERS, 'idle', 'start'] as const;
+/** `latency`: in an open loop. `idle`: memory. `start`: time to the first byte. These are of L7. */
+export const SCENARIOS = [...LAYERS, 'latency', 'idle', 'start'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export const LAYER_TITLES: Readonly<Record<Layer, string>> = {

@@ -1,4 +1,4 @@
-import { type Results, validProcessorUs } from '../results.ts';
+import { type Results, summarizeLatency, validProcessorUs } from '../results.ts';
 import { median, ratio } from '../statistics.ts';
 import { type BodySize, LAYER_TITLES, type Layer, type SubjectName } from '../vocabulary.ts';
 
@@ -26,6 +26,7 @@ export const BARS: readonly Bar[] = [
   processorBar('full', 'small', ['nginx'], 1 / 0.95, 1),
   processorBar('resumed', 'small', ['nginx'], 1 / 0.95, 1),
   processorBar('passed', 'small', ['fourseven-plain'], 1.05, 1),
+  latencyBar(1, 0.8),
   sampleBar('memory per idle keep-alive connection', ' B', 1024, 600, (results) => results.idle),
   sampleBar('start to first byte', ' ms', 500, 250, (results) => results.start),
 ];
@@ -58,6 +59,18 @@ function processorBar(
       return ours === undefined ? undefined : ratio(ours, best);
     },
   };
+}
+
+function latencyBar(must: number, stretch: number): Bar {
+  const measured = (results: Results): number | undefined => {
+    const p99Us = (name: SubjectName): number => {
+      const rounds = results.latency.find(({ subject }) => subject === name)?.rounds;
+      const summary = rounds === undefined ? undefined : summarizeLatency(rounds);
+      return summary === undefined || summary.problems.length > 0 ? Number.NaN : summary.p99Us;
+    };
+    return ratio(p99Us('fourseven'), p99Us('haproxy'));
+  };
+  return { title: 'L7 small, p99 at 70 % of saturation: ÷ haproxy', unit: '', must, stretch, measured };
 }
 
 function sampleBar(

@@ -1,4 +1,12 @@
-import { type Results, type SampleResult, summarize, type ThroughputResult, validProcessorUs } from '../results.ts';
+import {
+  isGeneratorBottleneck,
+  type Results,
+  type SampleResult,
+  summarize,
+  summarizeLatency,
+  type ThroughputResult,
+  validProcessorUs,
+} from '../results.ts';
 import { ratio, spread } from '../statistics.ts';
 import {
   BODY_SIZES,
@@ -21,6 +29,7 @@ const RIVALS: readonly SubjectName[] = ['fourseven-plain', 'haproxy', 'nginx', '
 export function renderReport(results: Results): string {
   const sections = [
     ...throughputSections(results),
+    ...latencySection(results),
     ...sampleSection('Memory per idle keep-alive connection, bytes (PSS)', results.idle),
     ...sampleSection('Start to first byte, milliseconds', results.start),
     ...failureSection(results),
@@ -76,6 +85,26 @@ function problemLines(measured: readonly ThroughputResult[]): string[] {
     const { problems } = summarize(rounds);
     return problems.length > 0 ? [`  ${subject} is invalid: ${problems.join(', ')}`] : [];
   });
+}
+
+function latencySection(results: Results): string[] {
+  const [first] = results.latency;
+  if (first === undefined) return [];
+  const rows = results.latency.map(({ subject, saturationPerSecond, rounds }) => {
+    const summary = summarizeLatency(rounds);
+    if (summary.problems.length > 0) return [subject, 'INVALID'];
+    const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us } = summary;
+    return [subject, ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, saturationPerSecond].map(formatCount)];
+  });
+  const columns = ['', 'p50', 'p90', 'p99', 'p99.9', 'max', 'generator late, p99', 'requests/s at most'];
+  const rate = formatCount(first.ratePerSecond);
+  const title = `L7, small body: latency in an open loop of ${rate} requests/s, µs from when a request was due`;
+  const notes = results.latency.flatMap(({ subject, rounds }) => {
+    const summary = summarizeLatency(rounds);
+    if (summary.problems.length > 0) return [`  ${subject} is invalid: ${summary.problems.join(', ')}`];
+    return isGeneratorBottleneck(summary) ? [`  ${subject}: the generator was the bottleneck`] : [];
+  });
+  return [`${title}\n\n${renderText({ columns, rows })}`, ...notes];
 }
 
 function sampleSection(title: string, samples: readonly SampleResult[]): string[] {

@@ -33,6 +33,7 @@ describe('the command line of the benchmark', () => {
   });
 
   it('adds scenarios and subjects by flags', () => {
+    expect(options('--only', 'latency,l7').scenarios).toEqual(['l7', 'latency']);
     expect(options('--start').scenarios).toEqual(['l7', 'l4', 'tls', 'start']);
     expect(options('--only', 'l7', '--idle', '300')).toMatchObject({ scenarios: ['l7', 'idle'], idleConnections: 300 });
     expect(options('--node-engine', '--subjects', 'haproxy').subjects).toEqual(['fourseven-node', 'haproxy']);
@@ -51,6 +52,7 @@ describe('the command line of the benchmark', () => {
     [['--sizes', ''], '--sizes: "" is unknown'],
     [['--subjects', 'nginx,caddy'], '--subjects: "caddy" is unknown'],
     [['--rounds', '0'], '--rounds: "0" is not a whole number from 1 to 100'],
+    [['--seed', 'x'], '--seed: "x" is not a whole number from 1 to 1000000'],
     [['--seconds', '1.5'], '--seconds: "1.5" is not a whole number'],
     [['--seconds', '601'], '--seconds: "601" is not a whole number from 1 to 600'],
     [['--fast'], "Unknown option '--fast'"],

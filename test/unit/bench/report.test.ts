@@ -4,7 +4,7 @@ import { formatCount, formatFigure, formatPercent, formatRatio } from '../../../
 import { readmeSection, repeatCommand, updateReadme } from '../../../bench/report/readme.ts';
 import { renderReport } from '../../../bench/report/report.ts';
 import { renderMarkdown, renderText } from '../../../bench/report/table.ts';
-import { type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
+import { RESULTS_FORMAT, type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
 import type { BodySize, Layer, SubjectName } from '../../../bench/vocabulary.ts';
 
 const round = (userUs: number, systemUs: number, problems: string[] = []): Round => ({
@@ -24,7 +24,7 @@ const measured = (layer: Layer, size: BodySize, subject: SubjectName, ...rounds:
 
 function results(throughput: ThroughputResult[], more: Partial<Results> = {}): Results {
   return {
-    format: 1,
+    format: RESULTS_FORMAT,
     machine: { processor: 'Test CPU', cores: 2, kernel: 'Linux 6.1', node: '20.17.0' },
     load: 'wrk 4.1.0',
     origin: 'nginx origin',
@@ -35,6 +35,8 @@ function results(throughput: ThroughputResult[], more: Partial<Results> = {}): R
     idleConnections: 5000,
     versions: { fourseven: '0.1.0', haproxy: '2.6.12' },
     throughput,
+    seed: 1,
+    latency: [],
     idle: [],
     start: [],
     failures: [],
