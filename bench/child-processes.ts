@@ -16,15 +16,14 @@ const OUTPUT_KEPT_CHARACTERS = 64 * 1024;
 const MORE_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /**
- * Where a process runs: the proxies have a core of their own, origin and load share the other. The open-loop generator, which never sleeps, has a
- * third one; where there is none, it shares that of the load and gives way at once to whoever wakes (SCHED_IDLE, sched(7)).
+ * Where a process runs: the proxies have a core of their own, origin and load share the other. The open-loop generator has a third one; where there is
+ * none, it shares that of the load.
  */
 export type Place = 'proxy core' | 'load core' | 'generator core';
-const HAS_THIRD_CORE = availableParallelism() >= 3;
 const CORES: Readonly<Record<Place, string>> = {
   'proxy core': '0',
   'load core': '1',
-  'generator core': HAS_THIRD_CORE ? '2' : '1',
+  'generator core': availableParallelism() >= 3 ? '2' : '1',
 };
 
 /** The path of a program, or undefined if it is not installed. */
@@ -138,8 +137,6 @@ export class ChildProcesses {
   readonly #running = new Set<Child>();
   /** taskset (util-linux), where it is installed and there are two cores to tell apart. */
   readonly #taskset = availableParallelism() >= 2 ? findProgram('taskset') : undefined;
-  /** Of util-linux, too. */
-  readonly #chrt = findProgram('chrt');
 
   #isEnding = false;
 
@@ -155,10 +152,8 @@ export class ChildProcesses {
   /** Starts a program. The caller may end it; `endAll` does for those that are left. Throws if it cannot be started. */
   start(name: string, command: readonly string[], place: Place): Child {
     if (this.#isEnding) throw new Error(`${name} is not started: the suite is ending`);
-    // chrt and taskset replace themselves by the program, so the pid is the program's own.
-    const givesWay = place === 'generator core' && !HAS_THIRD_CORE && this.#chrt !== undefined;
-    const scheduled = givesWay ? [this.#chrt ?? '', '--idle', '0', ...command] : command;
-    const pinned = this.#taskset === undefined ? scheduled : [this.#taskset, '-c', CORES[place], ...scheduled];
+    // taskset replaces itself by the program, so the pid is the program's own.
+    const pinned = this.#taskset === undefined ? command : [this.#taskset, '-c', CORES[place], ...command];
     const [file, ...args] = pinned;
     if (file === undefined) throw new Error(`${name} has no command`);
     // A group of its own: to sum up the times of all its processes, and to kill them all by one id.

@@ -27,6 +27,8 @@ export interface LatencyRound {
   readonly latency: string;
   /** Microseconds by which the generator was late itself. */
   readonly lateness: string;
+  /** Share of a core that the subject was busy. */
+  readonly busy: number;
   readonly problems: readonly string[];
 }
 
@@ -34,6 +36,8 @@ export interface LatencyResult {
   readonly subject: SubjectName;
   /** What it answered at most. */
   readonly saturationPerSecond: number;
+  /** Share of a core that it was busy meanwhile: below 1 something else was the limit. */
+  readonly saturationBusy: number;
   /** What it was asked for. */
   readonly ratePerSecond: number;
   readonly rounds: readonly LatencyRound[];
@@ -112,6 +116,7 @@ export interface LatencySummary {
   readonly maxUs: number;
   /** Of the generator's own lateness. */
   readonly latenessP99Us: number;
+  readonly busy: number;
   readonly problems: readonly string[];
 }
 
@@ -130,6 +135,7 @@ export function summarizeLatency(rounds: readonly LatencyRound[]): LatencySummar
     p999Us: at(99.9),
     maxUs: latency.maxValue,
     latenessP99Us,
+    busy: median(rounds.map((round) => round.busy)),
     problems,
   };
 }

@@ -87,22 +87,47 @@ function problemLines(measured: readonly ThroughputResult[]): string[] {
   });
 }
 
+/** Share of its core from which on a proxy is the limit. */
+const SATURATED = 0.9;
+
 function latencySection(results: Results): string[] {
   const [first] = results.latency;
   if (first === undefined) return [];
-  const rows = results.latency.map(({ subject, saturationPerSecond, rounds }) => {
+  const rows = results.latency.map(({ subject, saturationPerSecond, saturationBusy, rounds }) => {
     const summary = summarizeLatency(rounds);
     if (summary.problems.length > 0) return [subject, 'INVALID'];
-    const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us } = summary;
-    return [subject, ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, saturationPerSecond].map(formatCount)];
+    const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, busy } = summary;
+    return [
+      subject,
+      ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us].map(formatCount),
+      formatPercent(busy),
+      formatCount(saturationPerSecond),
+      formatPercent(saturationBusy),
+    ];
   });
-  const columns = ['', 'p50', 'p90', 'p99', 'p99.9', 'max', 'generator late, p99', 'requests/s at most'];
+  const columns = [
+    '',
+    'p50',
+    'p90',
+    'p99',
+    'p99.9',
+    'max',
+    'generator late, p99',
+    'busy',
+    'requests/s at most',
+    'busy then',
+  ];
   const rate = formatCount(first.ratePerSecond);
   const title = `L7, small body: latency in an open loop of ${rate} requests/s, µs from when a request was due`;
-  const notes = results.latency.flatMap(({ subject, rounds }) => {
+  const notes = results.latency.flatMap(({ subject, saturationBusy, rounds }) => {
     const summary = summarizeLatency(rounds);
     if (summary.problems.length > 0) return [`  ${subject} is invalid: ${summary.problems.join(', ')}`];
-    return isGeneratorBottleneck(summary) ? [`  ${subject}: the generator was the bottleneck`] : [];
+    return [
+      ...(isGeneratorBottleneck(summary) ? [`  ${subject}: the generator was the bottleneck`] : []),
+      ...(saturationBusy < SATURATED
+        ? [`  ${subject} was never saturated: the generator or the origin was the limit`]
+        : []),
+    ];
   });
   return [`${title}\n\n${renderText({ columns, rows })}`, ...notes];
 }

@@ -1,5 +1,6 @@
 import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
-import { type Order, runOpenLoop } from '../load/open-loop/open-loop.ts';
+import { makeOrder, OpenLoop } from '../load/open-loop/open-loop.ts';
+import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, LatencyResult, LatencyRound } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
@@ -30,58 +31,62 @@ export async function measureLatency(
       }
     }
     return { results: await measureAll(environment, running), failures };
+  } catch (error) {
+    const [first] = running;
+    if (first === undefined) throw error;
+    const reason = (error as Error).message;
+    return {
+      results: [],
+      failures: [...failures, { subject: first.subject.name, where: 'latency', reason, missing: true }],
+    };
   } finally {
     await Promise.all(running.map(({ child }) => child.end()));
   }
 }
 
 async function measureAll(environment: Environment, running: readonly RunningSubject[]): Promise<LatencyResult[]> {
-  const { options, progress } = environment;
-  const saturation = new Map<RunningSubject, number>();
+  const { options, progress, children, directory } = environment;
+  if (running.length === 0) return [];
+  const openLoop = await OpenLoop.build(children, directory);
+  const results = new Map<RunningSubject, LatencyResult & { readonly rounds: LatencyRound[] }>();
+  const saturation: number[] = [];
   for (const one of running) {
-    const { answeredPerSecond } = await play(environment, one, 'saturating', 0);
-    progress(`latency: ${one.subject.name} answers ${answeredPerSecond.toFixed(0)} requests per second at most`);
-    saturation.set(one, answeredPerSecond);
+    const { answeredPerSecond, busy, problems } = await play(environment, openLoop, one, 'saturating', 0);
+    const answer = `${answeredPerSecond.toFixed(0)} requests per second at most, ${(busy * 100).toFixed(0)} % busy`;
+    progress(`latency: ${one.subject.name} answers ${problems.join(', ') || answer}`);
+    saturation.push(answeredPerSecond);
+    const saturated = { saturationPerSecond: answeredPerSecond, saturationBusy: busy };
+    results.set(one, { subject: one.subject.name, ...saturated, ratePerSecond: 0, rounds: [] });
   }
-  const ratePerSecond = Math.floor(LOAD_SHARE * Math.min(...saturation.values()));
-  const rounds = new Map<RunningSubject, LatencyRound[]>(running.map((one) => [one, []]));
+  const ratePerSecond = Math.max(1, Math.floor(LOAD_SHARE * Math.min(...saturation)));
   for (let index = 0; index < options.rounds; index++) {
     for (const one of roundOrder(running, index)) {
-      const { latency, lateness, problems } = await play(environment, one, ratePerSecond, index);
-      rounds.get(one)?.push({ latency, lateness, problems });
-      progress(
-        `latency, round ${index + 1} of ${options.rounds}: ${one.subject.name} ${problems.join(', ') || 'done'}`,
-      );
+      const { latency, lateness, busy, problems } = await play(environment, openLoop, one, ratePerSecond, index);
+      results.get(one)?.rounds.push({ latency, lateness, busy, problems });
+      const outcome = problems.join(', ') || `${(busy * 100).toFixed(0)} % busy`;
+      progress(`latency, round ${index + 1} of ${options.rounds}: ${one.subject.name} ${outcome}`);
     }
   }
-  return [...rounds].map(([one, all]) => ({
-    subject: one.subject.name,
-    saturationPerSecond: saturation.get(one) ?? 0,
-    ratePerSecond,
-    rounds: all,
-  }));
+  return [...results.values()].map((result) => ({ ...result, ratePerSecond }));
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
 async function play(
-  { children, options }: Environment,
-  { port }: RunningSubject,
-  ratePerSecond: Order['ratePerSecond'],
+  { options, ticksPerSecond }: Environment,
+  openLoop: OpenLoop,
+  { port, child }: RunningSubject,
+  ratePerSecond: number | 'saturating',
   round: number,
 ): Promise<LatencyRound & { readonly answeredPerSecond: number }> {
-  const { connections, seconds } = options;
-  const seed = options.seed + round;
+  const time = { warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
+  const place = { port, path: PATH, connections: options.connections };
+  const order = makeOrder(place, ratePerSecond, time, options.seed + round);
   try {
-    return await runOpenLoop(children, {
-      port,
-      path: PATH,
-      connections,
-      ratePerSecond,
-      warmUpSeconds: WARM_UP_SECONDS,
-      seconds,
-      seed,
-    });
+    const before = readProcessorTime(child.pid, ticksPerSecond);
+    const report = await openLoop.run(order);
+    const { userUs, systemUs } = elapsed(before, readProcessorTime(child.pid, ticksPerSecond));
+    return { ...report, busy: (userUs + systemUs) / order.endUs };
   } catch (error) {
-    return { latency: '', lateness: '', answeredPerSecond: 0, problems: [(error as Error).message.trim()] };
+    return { latency: '', lateness: '', busy: 0, answeredPerSecond: 0, problems: [(error as Error).message.trim()] };
   }
 }

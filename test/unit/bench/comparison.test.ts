@@ -2,7 +2,7 @@ import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
 import { compareResults, differencesOfRuns, rankSumProbability } from '../../../bench/comparison.ts';
 import { makeRandom } from '../../../bench/load/open-loop/arrivals.ts';
-import { makeHistogram } from '../../../bench/load/open-loop/generator.ts';
+import { makeHistogram } from '../../../bench/load/open-loop/open-loop.ts';
 import { renderComparison } from '../../../bench/report/comparison.ts';
 import { RESULTS_FORMAT, type Results, type Round } from '../../../bench/results.ts';
 
@@ -104,11 +104,17 @@ describe('the comparison of two runs', () => {
       const histogram = makeHistogram();
       histogram.recordValue(us);
       const encoded = encodeIntoCompressedBase64(histogram);
-      return { latency: encoded, lateness: encoded, problems: NONE };
+      return { latency: encoded, lateness: encoded, busy: 0.7, problems: NONE };
     };
     const run = results({
       latency: [
-        { subject: 'haproxy', saturationPerSecond: 2_000, ratePerSecond: 1_000, rounds: [100, 300].map(latency) },
+        {
+          subject: 'haproxy',
+          saturationPerSecond: 2_000,
+          saturationBusy: 1,
+          ratePerSecond: 1_000,
+          rounds: [100, 300].map(latency),
+        },
       ],
       idle: [{ subject: 'fourseven', samples: [500, 520] }],
       start: [{ subject: 'fourseven', samples: [200] }],

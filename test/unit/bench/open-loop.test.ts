@@ -1,11 +1,18 @@
-import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
-import { afterEach, describe, expect, it } from 'vitest';
-import { AnswerReader } from '../../../bench/load/open-loop/answer-reader.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ChildProcesses, findProgram } from '../../../bench/child-processes.ts';
 import { poissonArrivals } from '../../../bench/load/open-loop/arrivals.ts';
-import { makeHistogram, OpenLoopGenerator, type Outcome } from '../../../bench/load/open-loop/generator.ts';
-import { mergeHistograms } from '../../../bench/load/open-loop/open-loop.ts';
+import {
+  makeHistogram,
+  mergeHistograms,
+  OpenLoop,
+  type Order,
+  type Report,
+} from '../../../bench/load/open-loop/open-loop.ts';
+import { freePorts } from '../../../bench/ports.ts';
 import { isGeneratorBottleneck, summarizeLatency } from '../../../bench/results.ts';
 
 describe('arrivals', () => {
@@ -34,83 +41,101 @@ describe('arrivals', () => {
   });
 });
 
-describe('the reader of answers', () => {
-  const answer = 'HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello';
-  const read = (...pieces: string[]) => {
-    const reader = new AnswerReader();
-    return pieces.map((piece) => reader.read(Buffer.from(piece, 'latin1')));
-  };
-
-  it('finds the end wherever the bytes are cut', () => {
-    for (let cut = 1; cut < answer.length; cut++) {
-      expect(read(answer.slice(0, cut), answer.slice(cut)), `cut at ${cut}`).toEqual(['more', 'whole']);
-    }
-    expect(read(answer, answer)).toEqual(['whole', 'whole']);
-    expect(read(answer.replace('5', '0').replace('hello', ''))).toEqual(['whole']);
-  });
-
-  it('says what is wrong', () => {
-    expect(read(answer.replace('200', '503'))).toEqual([{ problem: 'answers that are not 2xx' }]);
-    expect(read(answer.replace('Content-Length', 'Length'))).toEqual([{ problem: 'answers without a length' }]);
-    expect(read(`${answer}!`)).toEqual([{ problem: 'answers longer than they said' }]);
-    expect(read('HTTP/1.1 200 OK\r\n'.padEnd(20_000, 'a'))).toEqual([{ problem: 'answers with an endless head' }]);
-  });
-});
-
-describe('the open-loop generator', () => {
+describe.skipIf(findProgram('c++') === undefined)('the open-loop generator', () => {
+  const children = new ChildProcesses();
+  let directory = '';
+  let openLoop: OpenLoop;
   let server: Server | undefined;
-  let generator: OpenLoopGenerator | undefined;
-  afterEach(() => {
-    generator?.close();
-    server?.close();
+  beforeAll(async () => {
+    directory = await mkdtemp(`${tmpdir()}/fourseven-test-`);
+    openLoop = await OpenLoop.build(children, directory);
+  }, 60_000);
+  afterEach(() => server?.close());
+  afterAll(async () => {
+    await children.endAll();
+    await rm(directory, { recursive: true });
   });
 
-  const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const OK = 'HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello';
   /** 1,000 requests per second for a second. */
   const ARRIVALS = Float64Array.from({ length: 1_000 }, (_, index) => index * 1_000);
 
-  async function play(onRequest: (socket: Socket) => void, connections = 1): Promise<Outcome> {
+  /** Calls back for each request, once it is whole. */
+  async function play(onRequest: (socket: Socket) => void, order: Partial<Order> = {}): Promise<Report> {
     server = createServer((socket) => {
       socket.setNoDelay(true).on('error', () => {});
       socket.on('data', () => onRequest(socket));
     });
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-    generator = new OpenLoopGenerator('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await generator.connect((server.address() as AddressInfo).port, connections);
-    return generator.run({ arrivals: ARRIVALS, warmUpUs: 100_000, endUs: 1_500_000 });
+    const { port } = server.address() as AddressInfo;
+    const usual = { port, path: '/', connections: 1, arrivals: ARRIVALS, warmUpUs: 100_000, endUs: 1_500_000 };
+    return openLoop.run({ ...usual, ...order });
   }
 
   it('sends every request once, and measures all but those of the warm-up', async () => {
     let requests = 0;
-    const outcome = await play((socket) => {
-      requests++;
-      socket.write(OK);
-    }, 8);
-    expect(outcome.problems).toEqual([]);
+    const report = await play(
+      (socket) => {
+        requests++;
+        socket.write(OK);
+      },
+      { connections: 8 },
+    );
+    expect(report.problems).toEqual([]);
     expect(requests).toBe(1_000);
-    expect(outcome.latency.totalCount).toBe(900);
-    expect(outcome.lateness.totalCount).toBe(900);
+    expect(mergeHistograms([report.latency]).totalCount).toBe(900);
+    expect(mergeHistograms([report.lateness]).totalCount).toBe(900);
   });
 
   it('charges a stall to all whom it kept waiting, not to one request', async () => {
     let requests = 0;
-    const outcome = await play((socket) => {
-      const isStall = ++requests === 300;
-      setTimeout(() => socket.write(OK), isStall ? 400 : 0);
+    const report = await play((socket) => {
+      if (++requests === 300) setTimeout(() => socket.write(OK), 400);
+      else socket.write(OK);
     });
-    expect(outcome.problems).toEqual([]);
-    // One answer of a thousand was late. Of those due in 400 ms of a second, three quarters waited for 100 ms or more.
-    expect(outcome.latency.getValueAtPercentile(75)).toBeGreaterThan(100_000);
-    expect(outcome.latency.maxValue).toBeGreaterThan(395_000);
+    expect(report.problems).toEqual([]);
+    const latency = mergeHistograms([report.latency]);
+    // One answer of a thousand was late. Of those due in the 400 ms, three quarters waited for 100 ms or more: 300 of the 900 measured.
+    expect(latency.getValueAtPercentile(75)).toBeGreaterThan(100_000);
+    expect(latency.maxValue).toBeGreaterThan(395_000);
     // The generator was not late: it had no free connection.
-    expect(outcome.lateness.getValueAtPercentile(50)).toBeLessThan(20_000);
+    expect(mergeHistograms([report.lateness]).getValueAtPercentile(75)).toBeLessThan(20_000);
   });
 
-  it('says what went wrong', async () => {
-    expect((await play((socket) => socket.destroy())).problems).toEqual(['1 connections that were closed']);
-    server?.close();
-    const refused = OK.replace('200 OK', '502 Bad Gateway');
-    expect((await play((socket) => socket.write(refused))).problems).toContain('1 answers that are not 2xx');
+  it('asks for as much as is answered, until the end', async () => {
+    const report = await play((socket) => socket.write(OK), { connections: 4, arrivals: 'saturating', endUs: 300_000 });
+    expect(report.problems).toEqual([]);
+    expect(report.answeredPerSecond).toBeGreaterThan(1_000);
+  });
+
+  it('finds the end of an answer wherever its bytes are cut', async () => {
+    let cut = 0;
+    const report = await play(
+      (socket) => {
+        cut = (cut % (OK.length - 1)) + 1;
+        socket.write(OK.slice(0, cut));
+        setImmediate(() => socket.write(OK.slice(cut)));
+      },
+      { arrivals: ARRIVALS.subarray(0, 3 * OK.length), warmUpUs: 0 },
+    );
+    expect(report.problems).toEqual([]);
+    expect(mergeHistograms([report.latency]).totalCount).toBe(3 * OK.length);
+  });
+
+  it.each([
+    [OK.replace('200', '503'), 'an answer that is not 2xx'],
+    [OK.replace('Content-Length', 'Length'), 'an answer without a length'],
+    [`${OK}!`, 'an answer longer than it said'],
+    ['HTTP/1.1 200 OK\r\n'.padEnd(20_000, 'a'), 'an endless head'],
+  ])('says what is wrong: %#', async (answer, problem) => {
+    expect((await play((socket) => socket.write(answer))).problems).toEqual([problem]);
+  });
+
+  it('says when a connection is closed, or none can be had', async () => {
+    expect((await play((socket) => socket.end())).problems).toEqual(['a connection was closed']);
+    const [port = 0] = await freePorts(1);
+    const refused = await play(() => {}, { port });
+    expect(refused.problems).toEqual(['no connection: Connection refused']);
   });
 });
 
@@ -130,7 +155,7 @@ describe('latencies of several rounds', () => {
 
   it('say when the generator may have been what was measured', () => {
     const summary = (lateUs: number) =>
-      summarizeLatency([{ latency: encoded(100, 200, 400), lateness: encoded(1, lateUs), problems: [] }]);
+      summarizeLatency([{ latency: encoded(100, 200, 400), lateness: encoded(1, lateUs), busy: 0.7, problems: [] }]);
     expect(summary(50)).toMatchObject({ p50Us: 200, p99Us: 400, latenessP99Us: 50, problems: [] });
     expect(isGeneratorBottleneck(summary(50))).toBe(false);
     expect(isGeneratorBottleneck(summary(150))).toBe(true);
