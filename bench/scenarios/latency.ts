@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
 import { makeOrder, OpenLoop } from '../load/open-loop/open-loop.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
@@ -9,6 +10,11 @@ import { checkProxied } from './proxied.ts';
 /** Of what the weakest subject answers when it is asked as fast as it can. */
 const LOAD_SHARE = 0.7;
 const WARM_UP_SECONDS = 1;
+/**
+ * How long after its start a proxy is measured. V8 tidies up the heap of the main thread once, some 15 s after the last it has had to do; on a machine
+ * where that thread has to share the core of a shard, the shard stands still for tens of milliseconds. That is of the start, not of the load.
+ */
+const SETTLE_MS = 25_000;
 const PATH = '/small';
 
 /**
@@ -47,6 +53,7 @@ export async function measureLatency(
 async function measureAll(environment: Environment, running: readonly RunningSubject[]): Promise<LatencyResult[]> {
   const { options, progress, children, directory } = environment;
   if (running.length === 0) return [];
+  const settledAtMs = performance.now() + SETTLE_MS;
   const openLoop = await OpenLoop.build(children, directory);
   const results = new Map<RunningSubject, LatencyResult & { readonly rounds: LatencyRound[] }>();
   const saturation: number[] = [];
@@ -58,6 +65,7 @@ async function measureAll(environment: Environment, running: readonly RunningSub
     const saturated = { saturationPerSecond: answeredPerSecond, saturationBusy: busy };
     results.set(one, { subject: one.subject.name, ...saturated, ratePerSecond: 0, rounds: [] });
   }
+  await delay(settledAtMs - performance.now());
   const ratePerSecond = Math.max(1, Math.floor(LOAD_SHARE * Math.min(...saturation)));
   for (let index = 0; index < options.rounds; index++) {
     for (const one of roundOrder(running, index)) {
