@@ -1,6 +1,7 @@
 import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Machine } from './machine.ts';
 import { median, type Spread, spread } from './statistics.ts';
+import type { SystemCounters } from './system-counters.ts';
 import type { BodySize, Layer, SubjectName } from './vocabulary.ts';
 
 /** One measurement of one subject. */
@@ -10,6 +11,8 @@ export interface Round {
   /** Processor time of the subject during the measurement. */
   readonly userUs: number;
   readonly systemUs: number;
+  /** What the kernel counted meanwhile; null if the round is invalid. */
+  readonly counters: SystemCounters | null;
   /** What makes it invalid, in words. */
   readonly problems: readonly string[];
 }
@@ -83,12 +86,16 @@ export interface Results {
   readonly failures: readonly Failure[];
 }
 
-/** The rounds of one subject in one figure each. */
+/** The rounds of one subject in one figure each; counts are per request. */
 export interface Summary {
   /** Microseconds of processor time per request. */
   readonly processorUs: Spread;
   readonly userUs: number;
   readonly systemUs: number;
+  /** Processor time of the whole machine, load and origin included. */
+  readonly machineUs: number;
+  readonly packets: number;
+  readonly contextSwitches: number;
   readonly requestsPerSecond: number;
   /** Share of a core that the subject was busy: 1 is a whole one. */
   readonly busy: number;
@@ -101,9 +108,20 @@ export function summarize(rounds: readonly Round[]): Summary {
     processorUs: spread(perRequest((round) => round.userUs + round.systemUs)),
     userUs: median(perRequest((round) => round.userUs)),
     systemUs: median(perRequest((round) => round.systemUs)),
+    ...summarizeCounters(rounds),
     requestsPerSecond: median(rounds.map((round) => round.requests / round.seconds)),
     busy: median(rounds.map((round) => (round.userUs + round.systemUs) / (round.seconds * 1_000_000))),
     problems: rounds.flatMap((round) => round.problems),
+  };
+}
+
+function summarizeCounters(rounds: readonly Round[]): Pick<Summary, 'machineUs' | 'packets' | 'contextSwitches'> {
+  const perRequest = (name: keyof SystemCounters): number =>
+    median(rounds.flatMap(({ counters, requests }) => (counters === null ? [] : [counters[name] / requests])));
+  return {
+    machineUs: perRequest('machineUs'),
+    packets: perRequest('packets'),
+    contextSwitches: perRequest('contextSwitches'),
   };
 }
 

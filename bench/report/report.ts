@@ -57,23 +57,27 @@ export function throughputTable(
   measured: readonly ThroughputResult[],
 ): Table {
   const rivals = RIVALS.filter((rival) => validProcessorUs(results, layer, size, rival) !== undefined);
-  const columns = ['', 'median', 'user', 'system', 'min–max', 'requests/s', 'busy'];
+  const columns = ['', 'median', 'user', 'system', 'min–max', 'machine', 'packets', 'switches', 'requests/s', 'busy'];
   return {
     columns: [...columns, ...rivals.map((rival) => `÷ ${rival}`)],
     rows: measured.map(({ subject, rounds }) => {
-      const { processorUs, userUs, systemUs, requestsPerSecond, busy, problems } = summarize(rounds);
-      if (problems.length > 0) return [subject, 'INVALID'];
+      const summary = summarize(rounds);
+      const { processorUs } = summary;
+      if (summary.problems.length > 0) return [subject, 'INVALID'];
       const ratios = rivals.map((rival) =>
         ratio(processorUs.median, validProcessorUs(results, layer, size, rival) ?? Number.NaN),
       );
       return [
         subject,
         formatFigure(processorUs.median),
-        formatFigure(userUs),
-        formatFigure(systemUs),
+        formatFigure(summary.userUs),
+        formatFigure(summary.systemUs),
         `${formatFigure(processorUs.min)}–${formatFigure(processorUs.max)}`,
-        formatCount(requestsPerSecond),
-        formatPercent(busy),
+        formatFigure(summary.machineUs),
+        formatFigure(summary.packets),
+        formatFigure(summary.contextSwitches),
+        formatCount(summary.requestsPerSecond),
+        formatPercent(summary.busy),
         ...ratios.map(formatRatio),
       ];
     }),

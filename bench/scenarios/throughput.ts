@@ -4,6 +4,7 @@ import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
+import { countersBetween, readSystemCounters } from '../system-counters.ts';
 import { BENCH_NAME, type BodySize, isSecure, LAYER_TITLES, type Layer, SIZE_TITLES, sizesOf } from '../vocabulary.ts';
 import { checkProxied } from './proxied.ts';
 
@@ -88,15 +89,24 @@ async function measureRound(
   const host = isSecure(layer) ? BENCH_NAME : '127.0.0.1';
   const url = `${scheme}://${host}:${running.port}/${size}`;
   const target: Omit<LoadTarget, 'seconds'> = { url, connections: options.connections, handshakes };
-  const read = () => readProcessorTime(running.child.pid, ticksPerSecond);
+  const { pid } = running.child;
+  const read = () => ({
+    time: readProcessorTime(pid, ticksPerSecond),
+    counters: readSystemCounters(pid, ticksPerSecond),
+  });
   try {
     await load.run({ ...target, seconds: WARM_UP_SECONDS });
     const before = read();
     const result = await load.run({ ...target, seconds: options.seconds });
-    return { ...result, ...elapsed(before, read()) };
+    const after = read();
+    return {
+      ...result,
+      ...elapsed(before.time, after.time),
+      counters: countersBetween(before.counters, after.counters),
+    };
   } catch (error) {
     const problems = [(error as Error).message.trim()];
-    return { requests: 0, seconds: 0, userUs: 0, systemUs: 0, problems };
+    return { requests: 0, seconds: 0, userUs: 0, systemUs: 0, counters: null, problems };
   }
 }
 

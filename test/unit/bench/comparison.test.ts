@@ -9,7 +9,14 @@ import { RESULTS_FORMAT, type Results, type Round } from '../../../bench/results
 const NONE: readonly string[] = [];
 
 function round(processorUs: number, problems = NONE): Round {
-  return { requests: 1_000, seconds: 1, userUs: processorUs * 400, systemUs: processorUs * 600, problems };
+  return {
+    requests: 1_000,
+    seconds: 1,
+    userUs: processorUs * 400,
+    systemUs: processorUs * 600,
+    counters: null,
+    problems,
+  };
 }
 
 function results(more: Partial<Results> = {}): Results {

@@ -12,6 +12,7 @@ const round = (userUs: number, systemUs: number, problems: string[] = []): Round
   seconds: 0.5,
   userUs: userUs * 1000,
   systemUs: systemUs * 1000,
+  counters: { machineUs: 30_000, packets: 4_000, packetBytes: 900_000, contextSwitches: 250 },
   problems,
 });
 
@@ -50,6 +51,9 @@ describe('the report', () => {
       processorUs: { median: 12, min: 10, max: 17 },
       userUs: 2,
       systemUs: 10,
+      machineUs: 30,
+      packets: 4,
+      contextSwitches: 0.25,
       requestsPerSecond: 2000,
       busy: 0.024,
       problems: [],
