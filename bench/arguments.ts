@@ -7,6 +7,7 @@ import {
   SUBJECT_NAMES,
   type SubjectName,
   USUAL_LAYERS,
+  USUAL_SIZES,
 } from './vocabulary.ts';
 
 export interface Options {
@@ -51,7 +52,7 @@ compare says which figures of two runs (--json) differ by more than their rounds
 
   --quick               ${QUICK.rounds} rounds of ${QUICK.seconds} s instead of ${FULL.rounds} rounds of ${FULL.seconds} s: a first look, not a figure to quote
   --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${USUAL_LAYERS.join(',')})
-  --sizes LIST          bodies: ${BODY_SIZES.join(', ')} (default: all)
+  --sizes LIST          bodies: ${BODY_SIZES.join(', ')} (default: ${USUAL_SIZES.join(',')})
   --subjects LIST       ${SUBJECT_NAMES.join(', ')} (default: ${USUAL_SUBJECTS.join(',')})
   --node-engine         adds the subject fourseven-node: the same proxy on its portable engine
   --idle [N]            adds the scenario idle: memory of N idle keep-alive connections (default: ${DEFAULT_IDLE_CONNECTIONS})
@@ -127,7 +128,7 @@ function toOptions(values: Values): Options {
   const length = values.quick ? QUICK : FULL;
   return {
     scenarios: chosenScenarios(values),
-    sizes: values.sizes === undefined ? BODY_SIZES : chosen('--sizes', values.sizes, BODY_SIZES),
+    sizes: values.sizes === undefined ? USUAL_SIZES : chosen('--sizes', values.sizes, BODY_SIZES),
     subjects: chosenSubjects(values),
     subjectsNamed: values.subjects !== undefined,
     rounds: wholeNumber('--rounds', values.rounds, length.rounds, 100),

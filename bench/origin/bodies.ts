@@ -6,12 +6,23 @@ const SMALL_BODY = 'a small body of one hundred bytes '.padEnd(100, '.');
 
 const SIZES_BYTES: Readonly<Record<BodySize, number>> = {
   small: SMALL_BODY.length,
+  '1k': 1024,
   '16k': 16 * 1024,
+  '128k': 128 * 1024,
   '1m': 1024 * 1024,
+  '16m': 16 * 1024 * 1024,
 };
+
+const made = new Map<BodySize, Buffer>();
 
 /** What the origin answers to `GET /SIZE`. The larger ones do not repeat, so that no lost or doubled part goes unseen. */
 export function bodyOf(size: BodySize): Buffer {
+  const known = made.get(size) ?? makeBody(size);
+  made.set(size, known);
+  return known;
+}
+
+function makeBody(size: BodySize): Buffer {
   if (size === 'small') return Buffer.from(SMALL_BODY);
   const blocks = Array.from({ length: SIZES_BYTES[size] / 32 }, (_, index) =>
     createHash('sha256').update(`${index}`).digest(),

@@ -1,6 +1,6 @@
 import { type Results, summarizeLatency, validProcessorUs } from '../results.ts';
 import { median, ratio } from '../statistics.ts';
-import { type BodySize, LAYER_TITLES, type Layer, type SubjectName } from '../vocabulary.ts';
+import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES, type SubjectName } from '../vocabulary.ts';
 
 /** What the proxy must reach. Smaller is better for every one of them. */
 export interface Bar {
@@ -11,8 +11,6 @@ export interface Bar {
   /** What was measured; undefined if the run cannot say. */
   readonly measured: (results: Results) => number | undefined;
 }
-
-const SHORT_SIZES: Readonly<Record<BodySize, string>> = { small: 'small', '16k': '16 KiB', '1m': '1 MiB' };
 
 export const BARS: readonly Bar[] = [
   processorBar('l7', 'small', ['haproxy'], 0.95, 0.88),
@@ -48,7 +46,7 @@ function processorBar(
 ): Bar {
   const against = rivals.length > 1 ? `the better of ${rivals.join(' and ')}` : rivals.join();
   return {
-    title: `${LAYER_TITLES[layer]} ${SHORT_SIZES[size]}: CPU ÷ ${against}`,
+    title: `${LAYER_TITLES[layer]} ${SIZE_TITLES[size].replace(' body', '')}: CPU ÷ ${against}`,
     unit: '',
     must,
     stretch,

@@ -6,6 +6,7 @@ import { RIVALS } from '../../../bench/paths.ts';
 import { configurationFor } from '../../../bench/subjects/fourseven.ts';
 import { parseNginxBuild } from '../../../bench/subjects/nginx.ts';
 import { fillTemplate } from '../../../bench/template.ts';
+import { BODY_SIZES } from '../../../bench/vocabulary.ts';
 
 const PLACE = { listenPort: 4001, originPort: 4002, connections: 64, certificate: '/c.pem', key: '/k.pem' };
 
@@ -66,7 +67,7 @@ describe('the configurations of the subjects', () => {
   });
 
   it('has bodies of the promised sizes in which no block repeats', () => {
-    expect([bodyOf('small').length, bodyOf('16k').length, bodyOf('1m').length]).toEqual([100, 16_384, 1_048_576]);
+    expect(BODY_SIZES.map((size) => bodyOf(size).length)).toEqual([100, 1024, 16_384, 131_072, 1_048_576, 16_777_216]);
     const body = bodyOf('1m');
     const swapped = Buffer.concat([body.subarray(32, 64), body.subarray(0, 32), body.subarray(64)]);
     expect(hashOf(swapped)).not.toBe(hashOf(body));
