@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
+import type { Environment, RunningSubject } from '../environment.ts';
 import { makeOrder, OpenLoop } from '../load/open-loop/open-loop.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, LatencyResult, LatencyRound } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
-import { checkProxied } from './proxied.ts';
+import { lineUp } from './line-up.ts';
 
 /** Of what the weakest subject answers when it is asked as fast as it can. */
 const LOAD_SHARE = 0.7;
@@ -25,17 +25,8 @@ export async function measureLatency(
   environment: Environment,
   subjects: readonly Subject[],
 ): Promise<{ results: LatencyResult[]; failures: Failure[] }> {
-  const failures: Failure[] = [];
-  const running: RunningSubject[] = [];
+  const { running, failures } = await lineUp(environment, subjects, 'l7', ['small'], 'latency');
   try {
-    for (const subject of subjects) {
-      try {
-        running.push(await startSubject(environment, subject, 'l7', environment.options.connections));
-        await checkProxied(running.at(-1)!, 'l7', ['small']);
-      } catch (error) {
-        failures.push({ subject: subject.name, where: 'latency', reason: (error as Error).message, missing: false });
-      }
-    }
     return { results: await measureAll(environment, running), failures };
   } catch (error) {
     const [first] = running;

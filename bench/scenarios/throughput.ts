@@ -1,4 +1,4 @@
-import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
+import type { Environment, RunningSubject } from '../environment.ts';
 import type { LoadTarget } from '../load/load.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
@@ -6,7 +6,7 @@ import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { countersBetween, readSystemCounters } from '../system-counters.ts';
 import { BENCH_NAME, type BodySize, isSecure, LAYER_TITLES, type Layer, SIZE_TITLES, sizesOf } from '../vocabulary.ts';
-import { checkProxied } from './proxied.ts';
+import { lineUp } from './line-up.ts';
 
 const WARM_UP_SECONDS = 1;
 
@@ -19,41 +19,15 @@ export async function measureThroughput(
   layer: Layer,
   subjects: readonly Subject[],
 ): Promise<{ results: ThroughputResult[]; failures: Failure[] }> {
-  const { options } = environment;
-  const failures: Failure[] = [];
-  const running: RunningSubject[] = [];
-  for (const subject of subjects) {
-    try {
-      running.push(await startChecked(environment, subject, layer));
-    } catch (error) {
-      failures.push({
-        subject: subject.name,
-        where: LAYER_TITLES[layer],
-        reason: (error as Error).message,
-        missing: false,
-      });
-    }
-  }
+  const sizes = sizesOf(layer, environment.options.sizes);
+  const { running, failures } = await lineUp(environment, subjects, layer, sizes, LAYER_TITLES[layer]);
   try {
     const results: ThroughputResult[] = [];
-    for (const size of sizesOf(layer, options.sizes))
-      results.push(...(await measureSize(environment, layer, size, running)));
+    for (const size of sizes) results.push(...(await measureSize(environment, layer, size, running)));
     return { results, failures };
   } finally {
     await Promise.all(running.map(({ child }) => child.end()));
   }
-}
-
-async function startChecked(environment: Environment, subject: Subject, layer: Layer): Promise<RunningSubject> {
-  const { options } = environment;
-  const running = await startSubject(environment, subject, layer, options.connections);
-  try {
-    await checkProxied(running, layer, sizesOf(layer, options.sizes));
-  } catch (error) {
-    await running.child.end();
-    throw error;
-  }
-  return running;
 }
 
 async function measureSize(

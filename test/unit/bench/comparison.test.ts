@@ -4,7 +4,8 @@ import { compareResults, differencesOfRuns, rankSumProbability } from '../../../
 import { makeRandom } from '../../../bench/load/open-loop/arrivals.ts';
 import { makeHistogram } from '../../../bench/load/open-loop/open-loop.ts';
 import { renderComparison } from '../../../bench/report/comparison.ts';
-import { RESULTS_FORMAT, type Results, type Round } from '../../../bench/results.ts';
+import type { Results, Round } from '../../../bench/results.ts';
+import { resultsWith } from './results-with.ts';
 
 const NONE: readonly string[] = [];
 
@@ -19,27 +20,8 @@ function round(processorUs: number, problems = NONE): Round {
   };
 }
 
-function results(more: Partial<Results> = {}): Results {
-  return {
-    format: RESULTS_FORMAT,
-    machine: { processor: 'Test CPU', cores: 2, kernel: 'Linux 6.1', node: '20.17.0' },
-    load: 'wrk 4.1.0',
-    origin: 'nginx origin',
-    pinned: true,
-    connections: 64,
-    seconds: 4,
-    rounds: 5,
-    seed: 1,
-    idleConnections: 5000,
-    versions: { fourseven: '0.1.0' },
-    throughput: [],
-    latency: [],
-    idle: [],
-    start: [],
-    failures: [],
-    ...more,
-  };
-}
+/** HAProxy is not in it. */
+const results = (more: Partial<Results> = {}): Results => resultsWith({ versions: { fourseven: '0.1.0' }, ...more });
 
 const small = (...rounds: Round[]): Partial<Results> => ({
   throughput: [{ layer: 'l7', size: 'small', subject: 'fourseven', rounds }],

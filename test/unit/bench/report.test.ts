@@ -4,8 +4,9 @@ import { formatCount, formatFigure, formatPercent, formatRatio } from '../../../
 import { readmeSection, repeatCommand, updateReadme } from '../../../bench/report/readme.ts';
 import { renderReport } from '../../../bench/report/report.ts';
 import { renderMarkdown, renderText } from '../../../bench/report/table.ts';
-import { RESULTS_FORMAT, type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
+import { type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
 import type { BodySize, Layer, SubjectName } from '../../../bench/vocabulary.ts';
+import { resultsWith } from './results-with.ts';
 
 const round = (userUs: number, systemUs: number, problems: string[] = []): Round => ({
   requests: 1000,
@@ -23,27 +24,8 @@ const measured = (layer: Layer, size: BodySize, subject: SubjectName, ...rounds:
   rounds,
 });
 
-function results(throughput: ThroughputResult[], more: Partial<Results> = {}): Results {
-  return {
-    format: RESULTS_FORMAT,
-    machine: { processor: 'Test CPU', cores: 2, kernel: 'Linux 6.1', node: '20.17.0' },
-    load: 'wrk 4.1.0',
-    origin: 'nginx origin',
-    pinned: true,
-    connections: 64,
-    seconds: 4,
-    rounds: 5,
-    idleConnections: 5000,
-    versions: { fourseven: '0.1.0', haproxy: '2.6.12' },
-    throughput,
-    seed: 1,
-    latency: [],
-    idle: [],
-    start: [],
-    failures: [],
-    ...more,
-  };
-}
+const results = (throughput: ThroughputResult[], more: Partial<Results> = {}): Results =>
+  resultsWith({ throughput, ...more });
 
 describe('the report', () => {
   it('sums up rounds by medians per request', () => {
