@@ -5,6 +5,7 @@
  * Listeners, clusters and endpoints are numbered: their index in the arrays below. Slots are stable across plans, so that live state on
  * the shared board survives a reload: a listener or an endpoint that stays keeps its slot.
  */
+
 import type {
   ClusterLimitsConfig,
   HashOn,
@@ -23,6 +24,7 @@ import type {
 } from '../config/route-config.ts';
 import type { SocketAddress } from '../core/address.ts';
 import type { Cidr } from '../core/cidr.ts';
+import type { SecureContextSource } from '../core/secure-context-source.ts';
 
 export interface Plan {
   readonly version: number;
@@ -71,22 +73,8 @@ export interface PassthroughPlan {
   readonly cluster: number;
 }
 
-/** What an engine needs to speak TLS, as text: `SecureContextSource` of engine/. */
-export interface SecureContextPlan {
-  /** Two contexts with the same key are the same. */
-  readonly key: string;
-  readonly isServer: boolean;
-  readonly pairs: readonly { readonly certificate: string; readonly key: string; readonly ocsp: string }[];
-  readonly minVersion: '1.2' | '1.3';
-  readonly ciphers: string;
-  readonly protocols: readonly string[];
-  readonly authorities: string;
-  readonly trustsSystem: boolean;
-  readonly clientCertificate: 'off' | 'request' | 'require';
-  readonly verify: boolean;
-  /** Hex. */
-  readonly identity: string;
-}
+/** What an engine needs to speak TLS, as text. */
+export type SecureContextPlan = SecureContextSource;
 
 export interface TcpListenerPlan extends ListenerPlanBase {
   readonly protocol: 'tcp';

@@ -34,29 +34,6 @@ export interface SecureTarget {
   readonly serverName: string;
 }
 
-/** As it comes with a plan, in text. */
-export interface SecureContextSource {
-  /** Two with the same key are the same. */
-  readonly key: string;
-  readonly isServer: boolean;
-  readonly pairs: readonly {
-    readonly certificate: string;
-    readonly key: string;
-    /** DER in base64. */
-    readonly ocsp: string;
-  }[];
-  readonly minVersion: '1.2' | '1.3';
-  readonly ciphers: string;
-  readonly protocols: readonly string[];
-  readonly authorities: string;
-  /** Whether `authorities` are those of the system. */
-  readonly trustsSystem: boolean;
-  readonly clientCertificate: 'off' | 'request' | 'require';
-  readonly verify: boolean;
-  /** Hex. */
-  readonly identity: string;
-}
-
 export const TLS_1_2 = 0x0303;
 export const TLS_1_3 = 0x0304;
 export const ClientCertificate = { OFF: 0, REQUEST: 1, REQUIRE: 2 } as const;

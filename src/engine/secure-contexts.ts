@@ -1,7 +1,8 @@
 /** The TLS contexts of a shard's engine, each made once however many use it, and forgotten when the last has let go of it. */
 import { invariant } from '../core/invariant.ts';
+import type { SecureContextSource } from '../core/secure-context-source.ts';
 import type { Engine } from './engine.ts';
-import { ClientCertificate, type SecureContext, type SecureContextSource, TLS_1_2, TLS_1_3 } from './secure-context.ts';
+import { ClientCertificate, type SecureContext, TLS_1_2, TLS_1_3 } from './secure-context.ts';
 import { systemAuthorities } from './system-authorities.ts';
 
 const CLIENT_CERTIFICATE = {
