@@ -37,7 +37,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
     // Handles must be closed, and their callbacks have run, before the environment ends (nodejs/node#34567).
     napi_add_async_cleanup_hook(env_, OnEnvironmentEnds, this, &hook_);
     loop_ = new EventLoop(engine_);
-    const int error = loop_->Start(loop, epoll);
+    const int error = loop_->Start(loop);
     if (error < 0) Close(nullptr, nullptr);
     return error;
   }
@@ -60,14 +60,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
     engine_.Close();
   }
 
-  void Submit(uint32_t words) {
-    engine_.Submit(words);
-    Reconsider();
-  }
-
-  void Reconsider() {
-    if (loop_ != nullptr) loop_->Reconsider();
-  }
+  void Submit(uint32_t words) { engine_.Submit(words); }
 
   [[nodiscard]] bool started() const { return loop_ != nullptr; }
   Engine& engine() { return engine_; }
@@ -214,15 +207,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
   Engine& engine() { return instance_->engine(); }
   static uint32_t Index(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Uint32Value(); }
   static int32_t Integer(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Int32Value(); }
-  Napi::Value Answer(int value) {
-    instance_->Reconsider();
-    return Napi::Number::New(Env(), value);
-  }
+  Napi::Value Answer(int value) { return Napi::Number::New(Env(), value); }
 
-  void Start(const Napi::CallbackInfo& info) {
-    round_ = Napi::Persistent(info[0].As<Napi::Function>());
-    instance_->Reconsider();
-  }
+  void Start(const Napi::CallbackInfo& info) { round_ = Napi::Persistent(info[0].As<Napi::Function>()); }
 
   void Submit(const Napi::CallbackInfo& info) { instance_->Submit(Index(info, 0)); }
 
@@ -231,10 +218,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
   }
   void PauseListener(const Napi::CallbackInfo& info) { engine().PauseListener(Index(info, 0)); }
   void ResumeListener(const Napi::CallbackInfo& info) { engine().ResumeListener(Index(info, 0)); }
-  void CloseListener(const Napi::CallbackInfo& info) {
-    engine().CloseListener(Index(info, 0));
-    instance_->Reconsider();
-  }
+  void CloseListener(const Napi::CallbackInfo& info) { engine().CloseListener(Index(info, 0)); }
 
   Napi::Value RememberAddress(const Napi::CallbackInfo& info) {
     Address address;

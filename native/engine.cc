@@ -19,14 +19,14 @@ constexpr int64_t kTurnMaxMs = 10;
 constexpr uint64_t kRoundRelayMaxBytes = 8 * 1024 * 1024;
 // What handshakes may take of one round: a storm of them must not starve who is connected.
 constexpr int64_t kRoundHandshakeNs = 2'000'000;
-// Readiness reports taken per round.
-constexpr int kPollMax = 256;
 // Reads of kReceiveMaxBytes that one lingering connection gets per round.
 constexpr int kDiscardReadsMax = 8;
 // One event of the ring is kept free for each report a single connection can add beyond its first.
 constexpr uint32_t kEventsReserve = 8;
 // Listeners are told apart from connections in epoll's data by this bit.
 constexpr uint64_t kListenerBit = 1ull << 32;
+// What epoll says of libuv's descriptor.
+constexpr uint64_t kLoopBit = 1ull << 33;
 constexpr uint32_t kSlabAlignment = 64;
 
 int64_t NowMs() {
@@ -69,6 +69,20 @@ void Engine::Close() {
   epoll_.Reset();
 }
 
+int Engine::WatchLoop(int fd) {
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.u64 = kLoopBit;
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
+}
+
+bool Engine::Wait(int ms) {
+  if (closed_) return true;
+  TakeReports(ms);
+  const auto end = reports_.begin() + report_count_;
+  return std::any_of(reports_.begin(), end, [](const epoll_event& report) { return report.data.u64 == kLoopBit; });
+}
+
 void Engine::Turn() {
   if (closed_ || in_turn_) return;
   in_turn_ = true;
@@ -109,15 +123,22 @@ bool Engine::Round() {
     if (!shard_.OnRound(event_count_) || closed_) return false;
   }
   BuryDead();
-  return worked || !ready_.empty() || !waiting_events_.empty();
+  return poll_full_ || !ready_.empty() || !waiting_events_.empty();
+}
+
+void Engine::TakeReports(int wait_ms) {
+  // A signal ends the wait early (EINTR): nothing to report then.
+  report_count_ = std::max(0, ::epoll_wait(epoll_.get(), reports_.data(), kPollMax, wait_ms));
 }
 
 void Engine::Poll() {
-  std::array<epoll_event, kPollMax> reports;
-  const int count = ::epoll_wait(epoll_.get(), reports.data(), kPollMax, 0);
+  if (report_count_ == 0) TakeReports(0);
+  const int count = std::exchange(report_count_, 0);
+  poll_full_ = count == kPollMax;
   for (int i = 0; i < count; i++) {
-    const uint64_t data = reports[static_cast<size_t>(i)].data.u64;
-    const uint32_t events = reports[static_cast<size_t>(i)].events;
+    const uint64_t data = reports_[static_cast<size_t>(i)].data.u64;
+    const uint32_t events = reports_[static_cast<size_t>(i)].events;
+    if (data == kLoopBit) continue;
     if ((data & kListenerBit) != 0) {
       AcceptFrom(static_cast<uint32_t>(data));
       continue;

@@ -1,10 +1,12 @@
 // The engine of one shard: it owns every socket of the shard, and moves bytes. The shard decides
 // (src/engine/protocol.ts is the contract).
 //
-// A turn is up to kRoundsMax rounds. A round: poll epoll without waiting; accept, receive, relay, flush, expire; hand
-// the events to the shard in one call; run the commands it wrote. Single-threaded; it never blocks; no failure is an
-// exception.
+// A turn is up to kRoundsMax rounds. A round: take what epoll reports; accept, receive, relay, flush, expire; hand the
+// events to the shard in one call; run the commands it wrote. Single-threaded; it blocks in Wait alone; no failure is
+// an exception.
 #pragma once
+
+#include <sys/epoll.h>
 
 #include <array>
 #include <cstdint>
@@ -51,8 +53,13 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   ~Engine();
 
-  // Opens the epoll descriptor, to be watched for readability. Returns it (the engine's) or -errno.
+  // Opens the epoll descriptor. Returns it (the engine's) or -errno.
   [[nodiscard]] int Open();
+  // Has Wait end, too, when `fd` (libuv's epoll descriptor) is readable. Returns 0 or -errno.
+  [[nodiscard]] int WatchLoop(int fd);
+  // Waits for events, which the next turn takes: at most `ms` milliseconds, -1 for as long as it takes. Returns whether
+  // the loop's descriptor is among them.
+  [[nodiscard]] bool Wait(int ms);
   // Runs rounds until nothing is ready, or the turn's share is used up.
   void Turn();
   // Runs commands outside a round, or within one.
@@ -103,6 +110,7 @@ class Engine {
 
   // The round (engine.cc).
   bool Round();
+  void TakeReports(int wait_ms);
   void Poll();
   void Expire();
   void ServiceReady();
@@ -218,6 +226,13 @@ class Engine {
   UniqueFd epoll_;
   bool closed_ = false;
   bool in_turn_ = false;
+
+  // Readiness reports taken per round.
+  static constexpr int kPollMax = 256;
+  std::array<epoll_event, kPollMax> reports_;
+  int report_count_ = 0;
+  // The last poll filled `reports_`: there may be more.
+  bool poll_full_ = false;
 
   ConnectionTable table_;
   DeadlineWheel wheel_;

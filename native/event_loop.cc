@@ -1,41 +1,46 @@
 #include "event_loop.h"
 
+#include <algorithm>
+
 namespace fourseven {
 
-int EventLoop::Start(uv_loop_t* loop, int epoll) {
-  poll_.data = timer_.data = this;
-  if (const int error = uv_timer_init(loop, &timer_); error < 0) return error;
-  handles_open_++;
-  if (const int error = uv_poll_init(loop, &poll_, epoll); error < 0) return error;
-  handles_open_++;
-  return uv_poll_start(&poll_, UV_READABLE, OnReadable);
+int EventLoop::Start(uv_loop_t* loop) {
+  loop_ = loop;
+  prepare_.data = idle_.data = this;
+  // Neither init can fail.
+  uv_prepare_init(loop, &prepare_);
+  uv_idle_init(loop, &idle_);
+  if (const int error = engine_.WatchLoop(uv_backend_fd(loop)); error < 0) return error;
+  return uv_prepare_start(&prepare_, OnPrepare);
 }
 
-void EventLoop::OnReadable(uv_poll_t* poll, int /*status*/, int /*events*/) {
-  static_cast<EventLoop*>(poll->data)->Turn();
+void EventLoop::OnPrepare(uv_prepare_t* prepare) { static_cast<EventLoop*>(prepare->data)->Run(); }
+
+void EventLoop::Run() {
+  uv_idle_stop(&idle_);
+  int loop_wait_ms = LoopWaitMs();
+  bool loop_ready = false;
+  do {
+    loop_ready = engine_.Wait(Sooner(loop_wait_ms, engine_.NextTurnMs()));
+    engine_.Turn();
+    // The turn runs JavaScript, which may have closed us.
+    if (closing_) return;
+    uv_update_time(loop_);
+    loop_wait_ms = LoopWaitMs();
+  } while (!loop_ready && loop_wait_ms != 0);
+  uv_idle_start(&idle_, OnIdle);
 }
 
-void EventLoop::OnTimer(uv_timer_t* timer) {
-  auto* self = static_cast<EventLoop*>(timer->data);
-  self->timer_due_ms_ = -1;
-  self->Turn();
+int EventLoop::Sooner(int first_ms, int64_t second_ms) {
+  if (second_ms < 0) return first_ms;
+  const int second = static_cast<int>(std::min<int64_t>(second_ms, kWaitMaxMs));
+  return first_ms < 0 ? second : std::min(first_ms, second);
 }
 
-void EventLoop::Turn() {
-  engine_.Turn();
-  // The turn runs JavaScript, which may have closed us.
-  if (!closing_) Reconsider();
-}
-
-void EventLoop::Reconsider() {
-  if (closing_) return;
-  const int64_t wait_ms = engine_.NextTurnMs();
-  if (wait_ms < 0) return;
-  const int64_t due_ms = static_cast<int64_t>(uv_now(poll_.loop)) + wait_ms;
-  // A timer that fires early finds nothing and is set again: cheaper than moving it each turn.
-  if (timer_due_ms_ >= 0 && timer_due_ms_ <= due_ms) return;
-  timer_due_ms_ = due_ms;
-  uv_timer_start(&timer_, OnTimer, static_cast<uint64_t>(wait_ms), 0);
+int EventLoop::LoopWaitMs() {
+  // What was started since libuv last polled is in no epoll set yet: it is libuv's poll that puts it there.
+  const uv__queue& unwatched = loop_->watcher_queue;
+  return unwatched.next == &unwatched ? uv_backend_timeout(loop_) : 0;
 }
 
 void EventLoop::Close(OnClosed on_closed, void* context) {
@@ -43,16 +48,8 @@ void EventLoop::Close(OnClosed on_closed, void* context) {
   closing_ = true;
   on_closed_ = on_closed;
   context_ = context;
-  if (handles_open_ == 0) {
-    on_closed(context);
-    delete this;
-    return;
-  }
-  if (handles_open_ == 2) {
-    uv_poll_stop(&poll_);
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnHandleClosed);
-  }
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), OnHandleClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), OnHandleClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), OnHandleClosed);
 }
 
 void EventLoop::OnHandleClosed(uv_handle_t* handle) {

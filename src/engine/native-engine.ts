@@ -5,7 +5,7 @@ import type { Engine, EngineOptions, RoundHandler } from './engine.ts';
 import { COMMANDS_MAX_WORDS, COUNTERS_LENGTH, EVENT_WORDS, EVENTS_MAX, SLAB_BYTES } from './protocol.ts';
 import type { SecureContext, SecureTarget } from './secure-context.ts';
 
-/** The engine in C++ (native/engine.h): epoll under one libuv poll handle. Linux only; check `loadAddon()` first. */
+/** The engine in C++ (native/engine.h): an epoll set that also waits for libuv. Linux only; check `loadAddon()` first. */
 export class NativeEngine implements Engine {
   readonly kind = 'native';
   readonly slab = new Uint8Array(SLAB_BYTES);

@@ -4,6 +4,7 @@ import { closing, deadlines, staleIds } from './contract-close.ts';
 import { acceptingAndReading, sending } from './contract-data.ts';
 import { dialing, replaying } from './contract-dial.ts';
 import { listeners } from './contract-listener.ts';
+import { sharingTheLoop } from './contract-loop.ts';
 import { relaying } from './contract-relay.ts';
 import { secureAccepting, secureDialing } from './contract-secure.ts';
 import { tunnelling } from './contract-tunnel.ts';
@@ -36,6 +37,7 @@ export function describeEngineContract(name: string, makeEngine: MakeEngine): vo
     describe('stale ids', () => staleIds(use));
     describe('TLS with clients', () => secureAccepting(use));
     describe('TLS with endpoints', () => secureDialing(use));
+    describe('sharing the loop', () => sharingTheLoop(use));
     describe('listeners', () => listeners(use, makeEngine));
   });
 }
