@@ -291,11 +291,20 @@ export class Exchange implements Waiter {
     return !this.#clientKeepsAlive || this.#clientMinor === 0 || !this.#sender.isComplete || draining;
   }
 
+  /**
+   * Ends the connection behind the answer. Bytes that nobody reads would make the kernel reset it under the answer: so it lingers, unless the client has
+   * sent its last request whole and said so (RFC 9112 section 9.6: it must not send more).
+   */
+  #close(connection: HttpConnection): void {
+    if (!this.#clientKeepsAlive && this.#sender.isComplete && !connection.hasHeldRequest) connection.close();
+    else connection.closeLingering();
+  }
+
   /** An answer of ours has been handed over. */
   #answered(status: number, ends: boolean): void {
     const connection = this.#connection!;
     this.#finish(status);
-    if (ends) connection.closeLingering();
+    if (ends) this.#close(connection);
     else connection.exchangeEnded();
   }
 
@@ -415,8 +424,7 @@ export class Exchange implements Waiter {
     const connection = this.#connection!;
     const closes = this.#closes;
     this.#finish(this.#responseStatus);
-    // Lingering: bytes of a pipelined request that nobody reads would make the kernel reset the connection under the answer.
-    if (closes) connection.closeLingering();
+    if (closes) this.#close(connection);
     else connection.exchangeEnded();
   }
 

@@ -114,6 +114,10 @@ export class HttpConnection implements ConnectionHandler {
     this.#hasHeldRequest = true;
   }
 
+  get hasHeldRequest(): boolean {
+    return this.#hasHeldRequest;
+  }
+
   /** Keeps the whole request, head included: its exchange has to wait, and what it has read does not outlive the round. */
   keepRequest(start: number, end: number): void {
     const { commands } = this.listener.dispatcher;

@@ -187,3 +187,19 @@ it('lingers behind the last answer, so that what is pipelined behind its request
     `close ${CLIENT} 2000`,
   ]);
 });
+
+it.each([
+  ['said so', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+  ['speaks HTTP/1.0', 'GET / HTTP/1.0\r\nHost: a\r\n\r\n'],
+])('closes at once behind the last answer to a client that sends nothing more: it %s', (_why, last) => {
+  engine.round(happen.accepted(CLIENT), says(CLIENT, last));
+  engine.round(happen.connected(UPSTREAM));
+  expect(engine.round(says(UPSTREAM, ANSWER))).toContain(`close ${CLIENT}`);
+});
+
+it('lingers behind an answer that comes before the last request is whole', () => {
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100\r\n\r\nonly a part';
+  engine.round(happen.accepted(CLIENT), says(CLIENT, post));
+  engine.round(happen.connected(UPSTREAM));
+  expect(engine.round(says(UPSTREAM, ANSWER))).toContain(`close ${CLIENT} 2000`);
+});
