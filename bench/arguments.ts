@@ -2,16 +2,20 @@ import { parseArgs } from 'node:util';
 import {
   BODY_SIZES,
   type BodySize,
+  LOADS,
+  type LoadKind,
   SCENARIOS,
   type Scenario,
   SUBJECT_NAMES,
   type SubjectName,
+  USUAL_CONNECTIONS,
   USUAL_LAYERS,
   USUAL_SIZES,
 } from './vocabulary.ts';
 
 export interface Options {
   readonly scenarios: readonly Scenario[];
+  readonly loads: readonly LoadKind[];
   readonly sizes: readonly BodySize[];
   readonly subjects: readonly SubjectName[];
   /** Whether the subjects were named by the user: then one that is missing is a failure. */
@@ -19,7 +23,7 @@ export interface Options {
   readonly rounds: number;
   /** Length of one measurement. */
   readonly seconds: number;
-  readonly connections: number;
+  readonly connections: readonly number[];
   /** Of the schedules of the open loop. */
   readonly seed: number;
   readonly idleConnections: number;
@@ -52,6 +56,7 @@ compare says which figures of two runs (--json) differ by more than their rounds
 
   --quick               ${QUICK.rounds} rounds of ${QUICK.seconds} s instead of ${FULL.rounds} rounds of ${FULL.seconds} s: a first look, not a figure to quote
   --only LIST           scenarios: ${SCENARIOS.join(', ')} (default: ${USUAL_LAYERS.join(',')})
+  --loads LIST          what clients do: ${LOADS.join(', ')} (default: kept)
   --sizes LIST          bodies: ${BODY_SIZES.join(', ')} (default: ${USUAL_SIZES.join(',')})
   --subjects LIST       ${SUBJECT_NAMES.join(', ')} (default: ${USUAL_SUBJECTS.join(',')})
   --node-engine         adds the subject fourseven-node: the same proxy on its portable engine
@@ -59,7 +64,7 @@ compare says which figures of two runs (--json) differ by more than their rounds
   --start               adds the scenario start: time from start to the first byte
   --rounds N            rounds, 1 to 100
   --seconds N           seconds per measurement, 1 to 600
-  --connections N       connections of the load, 1 to 10000 (default: 64)
+  --connections LIST    connections of the load, 1 to 10000 (default: ${USUAL_CONNECTIONS})
   --seed N              makes the same arrivals as before (default: 1)
   --command FILE        the proxy under test (default: bin/fourseven)
   --json FILE           writes all figures, every round, as JSON
@@ -97,6 +102,7 @@ function parseValues(args: string[]) {
     options: {
       quick: { type: 'boolean' },
       only: { type: 'string' },
+      loads: { type: 'string' },
       sizes: { type: 'string' },
       subjects: { type: 'string' },
       'node-engine': { type: 'boolean' },
@@ -128,12 +134,15 @@ function toOptions(values: Values): Options {
   const length = values.quick ? QUICK : FULL;
   return {
     scenarios: chosenScenarios(values),
+    loads: values.loads === undefined ? ['kept'] : chosen('--loads', values.loads, LOADS),
     sizes: values.sizes === undefined ? USUAL_SIZES : chosen('--sizes', values.sizes, BODY_SIZES),
     subjects: chosenSubjects(values),
     subjectsNamed: values.subjects !== undefined,
     rounds: wholeNumber('--rounds', values.rounds, length.rounds, 100),
     seconds: wholeNumber('--seconds', values.seconds, length.seconds, 600),
-    connections: wholeNumber('--connections', values.connections, 64, 10_000),
+    connections: (values.connections ?? String(USUAL_CONNECTIONS))
+      .split(',')
+      .map((text) => wholeNumber('--connections', text.trim(), USUAL_CONNECTIONS, 10_000)),
     seed: wholeNumber('--seed', values.seed, 1, 1_000_000),
     idleConnections: wholeNumber('--idle', values.idle, DEFAULT_IDLE_CONNECTIONS, 100_000),
     command: values.command ?? 'bin/fourseven',

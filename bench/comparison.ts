@@ -1,7 +1,7 @@
 import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Results } from './results.ts';
 import { median, ratio } from './statistics.ts';
-import { type BodySize, LAYER_TITLES, SIZE_TITLES } from './vocabulary.ts';
+import { titleOf } from './vocabulary.ts';
 
 /** How probable it may be that a difference which is called one is none. */
 export const SIGNIFICANCE = 0.05;
@@ -47,7 +47,7 @@ export function differencesOfRuns(before: Results, after: Results): readonly str
     load,
     origin,
     pinned,
-    connections,
+    connections: connections.join(),
     'seconds of a measurement': seconds,
   });
   const [one, other] = [facts(before), facts(after)] as Record<string, unknown>[];
@@ -59,10 +59,11 @@ export function differencesOfRuns(before: Results, after: Results): readonly str
 
 function samplesOf(results: Results): Samples {
   const samples = new Map<string, readonly number[]>();
-  for (const { layer, size, subject, rounds } of results.throughput) {
+  for (const result of results.throughput) {
+    const { subject, rounds } = result;
     const valid = rounds.filter(({ problems }) => problems.length === 0);
     samples.set(
-      `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size as BodySize]}, ${subject}: CPU µs per request`,
+      `${titleOf(result)}, ${subject}: CPU µs per request`,
       valid.map(({ userUs, systemUs, requests }) => (userUs + systemUs) / requests),
     );
   }

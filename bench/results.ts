@@ -2,7 +2,7 @@ import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Machine } from './machine.ts';
 import { median, type Spread, spread } from './statistics.ts';
 import type { SystemCounters } from './system-counters.ts';
-import type { BodySize, Layer, SubjectName } from './vocabulary.ts';
+import { type Case, isSameCase, type SubjectName } from './vocabulary.ts';
 
 /** One measurement of one subject. */
 export interface Round {
@@ -17,9 +17,7 @@ export interface Round {
   readonly problems: readonly string[];
 }
 
-export interface ThroughputResult {
-  readonly layer: Layer;
-  readonly size: BodySize;
+export interface ThroughputResult extends Case {
   readonly subject: SubjectName;
   readonly rounds: readonly Round[];
 }
@@ -62,7 +60,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 2;
+export const RESULTS_FORMAT = 3;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
@@ -71,7 +69,7 @@ export interface Results {
   readonly load: string;
   readonly origin: string;
   readonly pinned: boolean;
-  readonly connections: number;
+  readonly connections: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
   readonly idleConnections: number;
@@ -100,6 +98,16 @@ export interface Summary {
   /** Share of a core that the subject was busy: 1 is a whole one. */
   readonly busy: number;
   readonly problems: readonly string[];
+}
+
+/** Each case that was measured, in the order in which it was. */
+export function casesIn(results: Results): readonly Case[] {
+  const cases: Case[] = [];
+  for (const { layer, load, size, connections } of results.throughput) {
+    const one = { layer, load, size, connections };
+    if (!cases.some((known) => isSameCase(known, one))) cases.push(one);
+  }
+  return cases;
 }
 
 export function summarize(rounds: readonly Round[]): Summary {
@@ -163,14 +171,14 @@ export function isGeneratorBottleneck(summary: LatencySummary): boolean {
   return summary.latenessP99Us > LATENESS_SHARE_MAX * summary.p99Us;
 }
 
+/** The figures of one subject in one case, if it was measured. */
+export function findThroughput(results: Results, measured: Case, subject: SubjectName): ThroughputResult | undefined {
+  return results.throughput.find((result) => result.subject === subject && isSameCase(result, measured));
+}
+
 /** Microseconds per request of a subject, if it was measured and the figure is valid. */
-export function validProcessorUs(
-  results: Results,
-  layer: Layer,
-  size: BodySize,
-  subject: SubjectName,
-): number | undefined {
-  const found = results.throughput.find((r) => r.layer === layer && r.size === size && r.subject === subject);
+export function validProcessorUs(results: Results, measured: Case, subject: SubjectName): number | undefined {
+  const found = findThroughput(results, measured, subject);
   if (found === undefined) return undefined;
   const summary = summarize(found.rounds);
   return summary.problems.length === 0 ? summary.processorUs.median : undefined;

@@ -4,6 +4,7 @@ import type { Options } from './arguments.ts';
 import type { ChildProcesses } from './child-processes.ts';
 import type { Environment } from './environment.ts';
 import { findLoadGenerator } from './load/find-load-generator.ts';
+import { Messages } from './load/messages/messages.ts';
 import { describeMachine } from './machine.ts';
 import { startOrigin } from './origin/origin.ts';
 import { ROOT } from './paths.ts';
@@ -28,7 +29,18 @@ export async function runScenarios(
   const pair = await makePair(children, options.command, directory);
   const origin = await startOrigin(children, directory, pair);
   const ticksPerSecond = askTicksPerSecond();
-  const environment: Environment = { options, children, load, origin, pair, directory, ticksPerSecond, progress };
+  const messages = new Messages(children, directory);
+  const environment: Environment = {
+    options,
+    children,
+    load,
+    messages,
+    origin,
+    pair,
+    directory,
+    ticksPerSecond,
+    progress,
+  };
   const lineup = await probeAll(subjectsNamed(options.subjects, children, options.command), options);
   announce(lineup, progress);
 
@@ -42,7 +54,7 @@ export async function runScenarios(
   const latency = options.scenarios.includes('latency')
     ? await measureLatency(
         environment,
-        lineup.ready.l7.filter(({ name }) => name !== 'http-proxy'),
+        lineup.ready.l7.filter(({ name }) => name !== 'http-proxy' && name !== 'fastify'),
       )
     : { results: [], failures: [] };
   failures.push(...latency.failures);
@@ -114,7 +126,15 @@ interface Lineup {
 }
 
 async function probeAll(subjects: readonly Subject[], options: Options): Promise<Lineup> {
-  const ready: Record<Layer, Subject[]> = { l7: [], l4: [], tls: [], full: [], resumed: [], passed: [] };
+  const ready: Record<Layer, Subject[]> = {
+    l7: [],
+    l4: [],
+    tls: [],
+    reencrypted: [],
+    full: [],
+    resumed: [],
+    passed: [],
+  };
   const versions: Partial<Record<SubjectName, string>> = {};
   const failures: Failure[] = [];
   const needed = LAYERS.filter((layer) =>

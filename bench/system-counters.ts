@@ -55,14 +55,14 @@ export function parseContextSwitches(status: string): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** `processGroup`: of the subject; `ticksPerSecond`: what `askTicksPerSecond` said. */
-export function readSystemCounters(processGroup: number, ticksPerSecond: number): SystemCounters {
+/** `processGroup`: of the subject, if it has one; `ticksPerSecond`: what `askTicksPerSecond` said. */
+export function readSystemCounters(processGroup: number | undefined, ticksPerSecond: number): SystemCounters {
   const device = parseDevice(readFileSync('/proc/net/dev', 'latin1'), 'lo');
   return {
     machineUs: (parseBusyTicks(readFileSync('/proc/stat', 'latin1')) * 1_000_000) / ticksPerSecond,
     packets: device.packets,
     packetBytes: device.bytes,
-    contextSwitches: groupMembers(processGroup)
+    contextSwitches: (processGroup === undefined ? [] : groupMembers(processGroup))
       .flatMap(({ pid }) => threadSwitches(pid))
       .reduce((sum, count) => sum + count, 0),
   };

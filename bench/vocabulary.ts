@@ -1,10 +1,10 @@
 /** The words that every part of the suite shares: what is measured, and on whom. */
 
 /**
- * `tls`: L7 behind TLS 1.3, keep-alive. `full` and `resumed`: a connection for each request, with a whole handshake or with a session of the one
- * before. `passed`: L4, TLS that goes on to the endpoint by the name in its hello.
+ * `tls`: L7 behind TLS 1.3. `reencrypted`: the same, with TLS to the endpoint as well. `full` and `resumed`: `tls` with a connection for each
+ * request, with a whole handshake or with a session of the one before. `passed`: L4, TLS that goes on to the endpoint by the name in its hello.
  */
-export const LAYERS = ['l7', 'l4', 'tls', 'full', 'resumed', 'passed'] as const;
+export const LAYERS = ['l7', 'l4', 'tls', 'reencrypted', 'full', 'resumed', 'passed'] as const;
 export type Layer = (typeof LAYERS)[number];
 /** Measured unless others are asked for. */
 export const USUAL_LAYERS: readonly Layer[] = ['l7', 'l4', 'tls'];
@@ -17,14 +17,69 @@ export type BodySize = (typeof BODY_SIZES)[number];
 /** Measured unless others are asked for. */
 export const USUAL_SIZES: readonly BodySize[] = ['small', '16k', '1m'];
 
-/** `fourseven-plain`: of `passed` alone, the same connections through a listener that looks at nothing. */
+/**
+ * What clients do. `kept`: one request after the other on a connection that stays. `fresh`: a connection for each request. `pipelined`: several
+ * requests at a time on a connection that stays. `upload`: as `kept`, but the request has the body. `messages`: WebSocket messages of this size, each
+ * sent back.
+ */
+export const LOADS = ['kept', 'fresh', 'pipelined', 'upload', 'messages'] as const;
+export type LoadKind = (typeof LOADS)[number];
+
+export const LOAD_TITLES: Readonly<Record<LoadKind, string>> = {
+  kept: '',
+  fresh: 'a connection for each request',
+  pipelined: 'pipelined',
+  upload: 'uploads',
+  messages: 'WebSocket messages',
+};
+
+/** Requests that a pipelining client has under way on each connection. */
+export const PIPELINE_DEPTH = 16;
+
+/** What was measured at once: the place of a figure. */
+export interface Case {
+  readonly layer: Layer;
+  readonly load: LoadKind;
+  readonly size: BodySize;
+  readonly connections: number;
+}
+
+/** Measured unless other counts of connections are asked for. */
+export const USUAL_CONNECTIONS = 64;
+
+/** What a layer is usually measured by: its bars are about that. */
+export function usualCase(layer: Layer, size: BodySize): Case {
+  const load = layer === 'full' || layer === 'resumed' ? 'fresh' : 'kept';
+  return { layer, load, size, connections: USUAL_CONNECTIONS };
+}
+
+/** In words: `L7, small body, pipelined, 256 connections`. What is usual goes without saying. */
+export function titleOf({ layer, load, size, connections }: Case): string {
+  const handshakes = layer === 'full' || layer === 'resumed';
+  const parts = [LAYER_TITLES[layer], SIZE_TITLES[size], handshakes ? '' : LOAD_TITLES[load]];
+  if (connections !== USUAL_CONNECTIONS) parts.push(connections === 1 ? '1 connection' : `${connections} connections`);
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+/** Whether two cases are the same one. */
+export function isSameCase(a: Case, b: Case): boolean {
+  return a.layer === b.layer && a.load === b.load && a.size === b.size && a.connections === b.connections;
+}
+
+/**
+ * `direct`: nothing between, which is what a proxy adds to. `dnat`: nftables of the kernel, which re-writes addresses and sees no connection.
+ * `fourseven-plain`: of `passed` alone, the same connections through a listener that looks at nothing.
+ */
 export const SUBJECT_NAMES = [
+  'direct',
+  'dnat',
   'fourseven',
   'fourseven-node',
   'fourseven-plain',
   'haproxy',
   'nginx',
   'http-proxy',
+  'fastify',
 ] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
@@ -36,14 +91,33 @@ export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
   l7: 'L7',
   l4: 'L4',
   tls: 'TLS 1.3',
+  reencrypted: 'TLS 1.3 on both sides',
   full: 'TLS 1.3, full handshakes',
   resumed: 'TLS 1.3, resumed handshakes',
   passed: 'TLS passed on',
 };
 
-/** A handshake costs what it does, whatever follows; and a relay what it does, whoever has the key. */
-export function sizesOf(layer: Layer, sizes: readonly BodySize[]): readonly BodySize[] {
-  return ['l7', 'l4', 'tls'].includes(layer) ? sizes : sizes.filter((size) => size === 'small');
+/** The loads that make sense for a layer: `full`, `resumed` and `passed` are about the handshake and what follows it. */
+export function casesOf(
+  layer: Layer,
+  loads: readonly LoadKind[],
+  sizes: readonly BodySize[],
+  connections: readonly number[],
+): readonly Case[] {
+  const handshakes = layer === 'full' || layer === 'resumed';
+  if (handshakes || layer === 'passed') {
+    // A handshake costs what it does, whatever follows; and a relay what it does, whoever has the key.
+    const load = handshakes ? 'fresh' : 'kept';
+    return sizes.includes('small')
+      ? connections.map((count) => ({ layer, load, size: 'small', connections: count }))
+      : [];
+  }
+  const plain = layer === 'l7' || layer === 'l4';
+  return loads
+    .filter((load) => plain || load === 'kept' || load === 'pipelined' || load === 'upload')
+    .flatMap((load) =>
+      sizes.flatMap((size) => connections.map((count) => ({ layer, load, size, connections: count }))),
+    );
 }
 
 /** Whether clients speak TLS. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { ChildProcesses } from '../child-processes.ts';
+import { PIPELINE_DEPTH } from '../vocabulary.ts';
 import { type LoadGenerator, type LoadResult, type LoadTarget, problemsOf } from './load.ts';
 
 /** The part of `autocannon --json` that is used. Its latencies are whole milliseconds: they are not. */
@@ -35,6 +36,9 @@ export function findAutocannon(children: ChildProcesses): LoadGenerator {
 
 async function runAutocannon(children: ChildProcesses, script: string, target: LoadTarget): Promise<LoadResult> {
   const options = ['--json', '--no-progress', '-c', `${target.connections}`, '-d', `${target.seconds}`];
+  if (target.kind === 'fresh') options.push('-H', 'Connection=close');
+  if (target.kind === 'pipelined') options.push('-p', String(PIPELINE_DEPTH));
+  if (target.uploadFile !== undefined) options.push('-m', 'POST', '-i', target.uploadFile);
   const command = [process.execPath, script, ...options, target.url];
   const { child } = await children.run('autocannon', command, 'load core');
   return parseAutocannonOutput(child.stdout);

@@ -19,7 +19,7 @@ export async function runHandshakes(children: ChildProcesses, target: LoadTarget
   const openssl = findProgram('openssl');
   if (openssl === undefined) throw new Error('install OpenSSL, on Debian: apt-get install openssl');
   const { host, pathname } = new URL(target.url);
-  const kind = target.handshakes === 'resumed' ? '-reuse' : '-new';
+  const kind = target.kind === 'resumed' ? '-reuse' : '-new';
   const command = [openssl, 's_time', '-connect', host, kind, '-www', pathname, '-time', String(target.seconds)];
   const runs = Array.from({ length: PROCESSES }, async () => {
     const { child } = await children.run('openssl s_time', command, 'load core');
@@ -29,7 +29,7 @@ export async function runHandshakes(children: ChildProcesses, target: LoadTarget
   const sum = (key: 'connections' | 'resumed') => all.reduce((total, one) => total + one[key], 0);
   const requests = sum('connections');
   const whole = requests - sum('resumed');
-  const isWrong = target.handshakes === 'resumed' && whole > PROCESSES + requests / 100;
+  const isWrong = target.kind === 'resumed' && whole > PROCESSES + requests / 100;
   return {
     requests,
     seconds: target.seconds,

@@ -1,9 +1,13 @@
+import type { LoadKind } from '../vocabulary.ts';
+
 export interface LoadTarget {
   readonly url: string;
   readonly connections: number;
   readonly seconds: number;
-  /** What each request costs a connection: none (keep-alive), or one with a handshake of this kind. */
-  readonly handshakes: 'none' | 'full' | 'resumed';
+  /** `full` and `resumed`: a connection for each request, with a handshake of this kind. */
+  readonly kind: Exclude<LoadKind, 'messages'> | 'full' | 'resumed';
+  /** Of `upload`: the file with the body. */
+  readonly uploadFile?: string;
 }
 
 export interface LoadResult {
@@ -14,7 +18,7 @@ export interface LoadResult {
   readonly problems: readonly string[];
 }
 
-/** A program that keeps a number of keep-alive connections busy with one request at a time, in a process of its own. */
+/** A program that keeps a number of connections busy, in a process of its own. */
 export interface LoadGenerator {
   readonly name: string;
   run(target: LoadTarget): Promise<LoadResult>;

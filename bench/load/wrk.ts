@@ -1,5 +1,6 @@
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { ROOT } from '../paths.ts';
+import { PIPELINE_DEPTH } from '../vocabulary.ts';
 import { runHandshakes } from './handshakes.ts';
 import { type LoadGenerator, type LoadResult, type LoadTarget, problemsOf } from './load.ts';
 
@@ -14,7 +15,7 @@ interface Summary {
   readonly timeout: number;
 }
 
-/** Reads the line that `wrk-summary.lua` adds to wrk's output. Throws if it is missing: wrk did not come to its end. */
+/** Reads the line that `wrk-load.lua` adds to wrk's output. Throws if it is missing: wrk did not come to its end. */
 export function parseWrkOutput(output: string): LoadResult {
   const line = /^summary (\{.*\})$/m.exec(output)?.[1];
   if (line === undefined) throw new Error(`wrk did not finish:\n${output}`);
@@ -40,12 +41,22 @@ export async function findWrk(children: ChildProcesses): Promise<LoadGenerator |
   const version = /^wrk (\S+)/m.exec(child.stdout)?.[1] ?? '';
   return {
     name: `wrk ${version}`.trim(),
-    run: (target) => (target.handshakes === 'none' ? runWrk(children, wrk, target) : runHandshakes(children, target)),
+    run: (target) =>
+      target.kind === 'full' || target.kind === 'resumed'
+        ? runHandshakes(children, target)
+        : runWrk(children, wrk, target),
   };
 }
 
 async function runWrk(children: ChildProcesses, wrk: string, target: LoadTarget): Promise<LoadResult> {
-  const options = ['-t1', `-c${target.connections}`, `-d${target.seconds}s`, '-s', `${ROOT}bench/load/wrk-summary.lua`];
-  const { child } = await children.run('wrk', [wrk, ...options, target.url], 'load core');
+  const options = ['-t1', `-c${target.connections}`, `-d${target.seconds}s`, '-s', `${ROOT}bench/load/wrk-load.lua`];
+  const close = target.kind === 'fresh' ? ['-H', 'Connection: close'] : [];
+  const more =
+    target.kind === 'pipelined'
+      ? ['pipelined', String(PIPELINE_DEPTH)]
+      : target.uploadFile === undefined
+        ? []
+        : ['upload', target.uploadFile];
+  const { child } = await children.run('wrk', [wrk, ...options, ...close, target.url, '--', ...more], 'load core');
   return parseWrkOutput(child.stdout + child.stderr);
 }

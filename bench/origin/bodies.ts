@@ -4,7 +4,8 @@ import type { BodySize } from '../vocabulary.ts';
 /** 100 bytes, without a character that a configuration file or a shell could take amiss. */
 const SMALL_BODY = 'a small body of one hundred bytes '.padEnd(100, '.');
 
-const SIZES_BYTES: Readonly<Record<BodySize, number>> = {
+/** Length of the body of each size. */
+export const BODY_BYTES: Readonly<Record<BodySize, number>> = {
   small: SMALL_BODY.length,
   '1k': 1024,
   '16k': 16 * 1024,
@@ -24,10 +25,15 @@ export function bodyOf(size: BodySize): Buffer {
 
 function makeBody(size: BodySize): Buffer {
   if (size === 'small') return Buffer.from(SMALL_BODY);
-  const blocks = Array.from({ length: SIZES_BYTES[size] / 32 }, (_, index) =>
+  const blocks = Array.from({ length: BODY_BYTES[size] / 32 }, (_, index) =>
     createHash('sha256').update(`${index}`).digest(),
   );
   return Buffer.concat(blocks);
+}
+
+/** Where the origin of a run has it, in the folder of the run. */
+export function fileOf(directory: string, size: BodySize): string {
+  return `${directory}/bodies/${size}`;
 }
 
 export function hashOf(body: Buffer): string {

@@ -6,7 +6,7 @@ import { ROOT } from '../paths.ts';
 import { freePorts } from '../ports.ts';
 import { fillTemplate } from '../template.ts';
 import { BODY_SIZES } from '../vocabulary.ts';
-import { bodyOf } from './bodies.ts';
+import { bodyOf, fileOf } from './bodies.ts';
 
 export interface Origin {
   readonly port: number;
@@ -24,6 +24,7 @@ export async function startOrigin(
 ): Promise<Origin> {
   const [port = 0, free = 0] = await freePorts(2);
   const nginx = findProgram('nginx');
+  await writeBodies(directory);
   const securePort = nginx === undefined ? 0 : free;
   const child =
     nginx === undefined
@@ -44,7 +45,6 @@ async function startNginx(
   place: { port: number; securePort: number; directory: string; certificate: string; key: string },
 ): Promise<Child> {
   const { directory } = place;
-  await writeBodies(`${directory}/bodies`);
   const template = await readFile(`${ROOT}bench/origin/nginx.conf`, 'utf8');
   const smallBody = bodyOf('small').toString();
   const file = `${directory}/origin.conf`;
@@ -52,8 +52,9 @@ async function startNginx(
   return children.start('nginx origin', [nginx, '-e', 'stderr', '-p', directory, '-c', file], 'load core');
 }
 
-async function writeBodies(folder: string): Promise<void> {
+async function writeBodies(directory: string): Promise<void> {
+  const folder = `${directory}/bodies`;
   await mkdir(folder);
-  for (const size of BODY_SIZES) await writeFile(`${folder}/${size}`, bodyOf(size));
+  for (const size of BODY_SIZES) await writeFile(fileOf(directory, size), bodyOf(size));
   await chmod(folder, 0o755);
 }

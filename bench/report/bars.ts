@@ -1,6 +1,6 @@
 import { type Results, summarizeLatency, validProcessorUs } from '../results.ts';
 import { median, ratio } from '../statistics.ts';
-import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES, type SubjectName } from '../vocabulary.ts';
+import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES, type SubjectName, usualCase } from '../vocabulary.ts';
 
 /** What the proxy must reach. Smaller is better for every one of them. */
 export interface Bar {
@@ -51,8 +51,8 @@ function processorBar(
     must,
     stretch,
     measured: (results) => {
-      const ours = validProcessorUs(results, layer, size, 'fourseven');
-      const theirs = rivals.map((rival) => validProcessorUs(results, layer, size, rival));
+      const ours = validProcessorUs(results, usualCase(layer, size), 'fourseven');
+      const theirs = rivals.map((rival) => validProcessorUs(results, usualCase(layer, size), rival));
       const best = Math.min(...theirs.map((value) => value ?? Number.NaN));
       return ours === undefined ? undefined : ratio(ours, best);
     },

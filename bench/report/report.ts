@@ -1,4 +1,5 @@
 import {
+  casesIn,
   isGeneratorBottleneck,
   type Results,
   type SampleResult,
@@ -8,22 +9,13 @@ import {
   validProcessorUs,
 } from '../results.ts';
 import { ratio, spread } from '../statistics.ts';
-import {
-  BODY_SIZES,
-  type BodySize,
-  LAYER_TITLES,
-  LAYERS,
-  type Layer,
-  SIZE_TITLES,
-  SUBJECT_NAMES,
-  type SubjectName,
-} from '../vocabulary.ts';
+import { type Case, isSameCase, SUBJECT_NAMES, type SubjectName, titleOf } from '../vocabulary.ts';
 import { BARS, judge } from './bars.ts';
 import { formatCount, formatFigure, formatPercent, formatRatio } from './figures.ts';
 import { renderText, type Table } from './table.ts';
 
 /** Those that others are compared with. */
-const RIVALS: readonly SubjectName[] = ['fourseven-plain', 'haproxy', 'nginx', 'http-proxy'];
+const RIVALS: readonly SubjectName[] = ['fourseven-plain', 'haproxy', 'nginx', 'http-proxy', 'fastify'];
 
 /** The whole report of a run, for a terminal. */
 export function renderReport(results: Results): string {
@@ -39,33 +31,24 @@ export function renderReport(results: Results): string {
 }
 
 function throughputSections(results: Results): string[] {
-  return LAYERS.flatMap((layer) =>
-    BODY_SIZES.flatMap((size) => {
-      const measured = results.throughput.filter((result) => result.layer === layer && result.size === size);
-      if (measured.length === 0) return [];
-      const title = `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}: CPU µs per request`;
-      const parts = [`${title}\n\n${renderText(throughputTable(results, layer, size, measured))}`];
-      return [...parts, ...problemLines(measured)];
-    }),
-  );
+  return casesIn(results).flatMap((measured) => {
+    const all = results.throughput.filter((result) => isSameCase(result, measured));
+    const title = `${titleOf(measured)}: CPU µs per request`;
+    return [`${title}\n\n${renderText(throughputTable(results, measured, all))}`, ...problemLines(all)];
+  });
 }
 
-export function throughputTable(
-  results: Results,
-  layer: Layer,
-  size: BodySize,
-  measured: readonly ThroughputResult[],
-): Table {
-  const rivals = RIVALS.filter((rival) => validProcessorUs(results, layer, size, rival) !== undefined);
+export function throughputTable(results: Results, measured: Case, all: readonly ThroughputResult[]): Table {
+  const rivals = RIVALS.filter((rival) => validProcessorUs(results, measured, rival) !== undefined);
   const columns = ['', 'median', 'user', 'system', 'min–max', 'machine', 'packets', 'switches', 'requests/s', 'busy'];
   return {
     columns: [...columns, ...rivals.map((rival) => `÷ ${rival}`)],
-    rows: measured.map(({ subject, rounds }) => {
+    rows: all.map(({ subject, rounds }) => {
       const summary = summarize(rounds);
       const { processorUs } = summary;
       if (summary.problems.length > 0) return [subject, 'INVALID'];
       const ratios = rivals.map((rival) =>
-        ratio(processorUs.median, validProcessorUs(results, layer, size, rival) ?? Number.NaN),
+        ratio(processorUs.median, validProcessorUs(results, measured, rival) ?? Number.NaN),
       );
       return [
         subject,
@@ -167,19 +150,15 @@ function barSection(results: Results): string[] {
 /** One row per layer and size, one column per subject: the summary for README. Rows and columns without figures are left out. */
 export function summaryTable(results: Results): Table {
   const names = SUBJECT_NAMES.filter((name) => results.throughput.some((result) => result.subject === name));
-  const rows = LAYERS.flatMap((layer) =>
-    BODY_SIZES.filter((size) => results.throughput.some((r) => r.layer === layer && r.size === size)).map((size) =>
-      summaryRow(results, names, layer, size),
-    ),
-  );
+  const rows = casesIn(results).map((measured) => summaryRow(results, names, measured));
   return { columns: ['CPU µs per request', ...names, '÷ haproxy', '÷ nginx'], rows };
 }
 
-function summaryRow(results: Results, names: readonly SubjectName[], layer: Layer, size: BodySize): readonly string[] {
-  const figure = (name: SubjectName): number => validProcessorUs(results, layer, size, name) ?? Number.NaN;
+function summaryRow(results: Results, names: readonly SubjectName[], measured: Case): readonly string[] {
+  const figure = (name: SubjectName): number => validProcessorUs(results, measured, name) ?? Number.NaN;
   const ours = figure('fourseven');
   return [
-    `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}`,
+    titleOf(measured),
     ...names.map((name) => formatFigure(figure(name))),
     ...(['haproxy', 'nginx'] as const).map((rival) => formatRatio(ratio(ours, figure(rival)))),
   ];
@@ -192,7 +171,7 @@ export function describeRun(results: Results): string {
   const cores = pinned ? 'proxies pinned to one core, origin and load to another' : 'nothing pinned to a core';
   return [
     `${machine.processor}, ${machine.cores} cores, ${machine.kernel}, node ${machine.node}; ${cores}.`,
-    `${names.join(', ')}; load: ${load}, ${connections} keep-alive connections; ${origin}.`,
+    `${names.join(', ')}; load: ${load}, ${connections.join(', ')} connections; ${origin}.`,
     `Medians of ${rounds} interleaved rounds${results.throughput.length > 0 ? ` of ${seconds} s` : ''}.`,
   ].join('\n');
 }

@@ -5,6 +5,7 @@ import { type Environment, type RunningSubject, startSubject } from '../environm
 import { readPssBytes } from '../memory.ts';
 import { bodyOf } from '../origin/bodies.ts';
 import type { Subject } from '../subjects/subject.ts';
+import { USUAL_CONNECTIONS } from '../vocabulary.ts';
 
 /** How many connections are opened at a time, so that no accept queue overflows and few upstream connections are needed. */
 const OPENED_AT_ONCE = 32;
@@ -40,11 +41,15 @@ export function descriptorShortage(connections: number, limits = readFileSync('/
 
 async function measureOnce(environment: Environment, subject: Subject): Promise<number> {
   const { options, load } = environment;
-  const running = await startSubject(environment, subject, 'l7', options.idleConnections);
+  const running = await startSubject(environment, subject, {
+    layer: 'l7',
+    serves: 'requests',
+    connections: options.idleConnections,
+  });
   const sockets: Socket[] = [];
   try {
     const url = `http://127.0.0.1:${running.port}/small`;
-    await load.run({ url, connections: options.connections, seconds: WARM_UP_SECONDS, handshakes: 'none' });
+    await load.run({ url, connections: USUAL_CONNECTIONS, seconds: WARM_UP_SECONDS, kind: 'kept' });
     const beforeBytes = await settledPssBytes(running);
     await openIdle(running.port, options.idleConnections, sockets);
     const afterBytes = await settledPssBytes(running);
@@ -53,13 +58,14 @@ async function measureOnce(environment: Environment, subject: Subject): Promise<
     return (afterBytes - beforeBytes) / options.idleConnections;
   } finally {
     for (const socket of sockets) socket.destroy();
-    await running.child.end();
+    await running.end();
   }
 }
 
 async function settledPssBytes(running: RunningSubject): Promise<number> {
   await delay(SETTLE_MS);
-  return readPssBytes(running.child.pid);
+  if (running.pid === undefined) throw new Error(`${running.subject.name} is no process`);
+  return readPssBytes(running.pid);
 }
 
 async function openIdle(port: number, count: number, sockets: Socket[]): Promise<void> {

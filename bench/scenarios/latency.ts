@@ -5,6 +5,7 @@ import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, LatencyResult, LatencyRound } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
+import { USUAL_CONNECTIONS } from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
 
 /** Of what the weakest subject answers when it is asked as fast as it can. */
@@ -16,6 +17,7 @@ const WARM_UP_SECONDS = 1;
  */
 const SETTLE_MS = 25_000;
 const PATH = '/small';
+const PURPOSE = { layer: 'l7', serves: 'requests', connections: USUAL_CONNECTIONS } as const;
 
 /**
  * Latency of L7, small bodies, in an open loop. All subjects get the same load: 70 % of what the weakest of them answers at most. Each round has
@@ -25,7 +27,7 @@ export async function measureLatency(
   environment: Environment,
   subjects: readonly Subject[],
 ): Promise<{ results: LatencyResult[]; failures: Failure[] }> {
-  const { running, failures } = await lineUp(environment, subjects, 'l7', ['small'], 'latency');
+  const { running, failures } = await lineUp(environment, subjects, PURPOSE, ['small'], 'latency');
   try {
     return { results: await measureAll(environment, running), failures };
   } catch (error) {
@@ -37,7 +39,7 @@ export async function measureLatency(
       failures: [...failures, { subject: first.subject.name, where: 'latency', reason, missing: true }],
     };
   } finally {
-    await Promise.all(running.map(({ child }) => child.end()));
+    await Promise.all(running.map(({ end }) => end()));
   }
 }
 
@@ -73,17 +75,18 @@ async function measureAll(environment: Environment, running: readonly RunningSub
 async function play(
   { options, ticksPerSecond }: Environment,
   openLoop: OpenLoop,
-  { port, child }: RunningSubject,
+  { port, pid }: RunningSubject,
   ratePerSecond: number | 'saturating',
   round: number,
 ): Promise<LatencyRound & { readonly answeredPerSecond: number }> {
   const time = { warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
-  const place = { port, path: PATH, connections: options.connections };
+  const place = { port, path: PATH, connections: USUAL_CONNECTIONS };
   const order = makeOrder(place, ratePerSecond, time, options.seed + round);
   try {
-    const before = readProcessorTime(child.pid, ticksPerSecond);
+    if (pid === undefined) throw new Error('it is no process');
+    const before = readProcessorTime(pid, ticksPerSecond);
     const report = await openLoop.run(order);
-    const { userUs, systemUs } = elapsed(before, readProcessorTime(child.pid, ticksPerSecond));
+    const { userUs, systemUs } = elapsed(before, readProcessorTime(pid, ticksPerSecond));
     return { ...report, busy: (userUs + systemUs) / order.endUs };
   } catch (error) {
     return { latency: '', lateness: '', busy: 0, answeredPerSecond: 0, problems: [(error as Error).message.trim()] };

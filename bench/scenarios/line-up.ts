@@ -1,7 +1,7 @@
-import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
+import { type Environment, type Purpose, type RunningSubject, startSubject } from '../environment.ts';
 import type { Failure } from '../results.ts';
 import type { Subject } from '../subjects/subject.ts';
-import type { BodySize, Layer } from '../vocabulary.ts';
+import type { BodySize } from '../vocabulary.ts';
 import { checkProxied } from './proxied.ts';
 
 /**
@@ -11,7 +11,7 @@ import { checkProxied } from './proxied.ts';
 export async function lineUp(
   environment: Environment,
   subjects: readonly Subject[],
-  layer: Layer,
+  purpose: Purpose,
   sizes: readonly BodySize[],
   where: string,
 ): Promise<{ running: RunningSubject[]; failures: Failure[] }> {
@@ -19,7 +19,7 @@ export async function lineUp(
   const failures: Failure[] = [];
   for (const subject of subjects) {
     try {
-      running.push(await startChecked(environment, subject, layer, sizes));
+      running.push(await startChecked(environment, subject, purpose, sizes));
     } catch (error) {
       failures.push({ subject: subject.name, where, reason: (error as Error).message, missing: false });
     }
@@ -30,14 +30,14 @@ export async function lineUp(
 async function startChecked(
   environment: Environment,
   subject: Subject,
-  layer: Layer,
+  purpose: Purpose,
   sizes: readonly BodySize[],
 ): Promise<RunningSubject> {
-  const running = await startSubject(environment, subject, layer, environment.options.connections);
+  const running = await startSubject(environment, subject, purpose);
   try {
-    await checkProxied(running, layer, sizes);
+    await checkProxied(running, purpose.layer, sizes);
   } catch (error) {
-    await running.child.end();
+    await running.end();
     throw error;
   }
   return running;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Environment, launchSubject } from '../environment.ts';
 import type { Subject } from '../subjects/subject.ts';
+import { USUAL_CONNECTIONS } from '../vocabulary.ts';
 
 const FIRST_BYTE_DEADLINE_MS = 15_000;
 /** How long after a refusal the next attempt comes: the resolution of the figure. */
@@ -23,7 +24,11 @@ export async function measureStartTime(environment: Environment, subject: Subjec
 }
 
 async function startOnce(environment: Environment, subject: Subject): Promise<number> {
-  const { port, child, startedAtMs } = await launchSubject(environment, subject, 'l7', environment.options.connections);
+  const { port, child, startedAtMs } = await launchSubject(environment, subject, {
+    layer: 'l7',
+    serves: 'requests',
+    connections: USUAL_CONNECTIONS,
+  });
   try {
     const deadline = startedAtMs + FIRST_BYTE_DEADLINE_MS;
     while (!(await answers(port))) {

@@ -1,14 +1,21 @@
 import type { Environment, RunningSubject } from '../environment.ts';
-import type { LoadTarget } from '../load/load.ts';
+import type { LoadResult } from '../load/load.ts';
+import { fileOf } from '../origin/bodies.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
-import type { Subject } from '../subjects/subject.ts';
+import type { Assignment, Subject } from '../subjects/subject.ts';
 import { countersBetween, readSystemCounters } from '../system-counters.ts';
-import { BENCH_NAME, type BodySize, isSecure, LAYER_TITLES, type Layer, SIZE_TITLES, sizesOf } from '../vocabulary.ts';
+import { BENCH_NAME, type Case, casesOf, isSecure, LAYER_TITLES, type Layer, titleOf } from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
 
 const WARM_UP_SECONDS = 1;
+const NO_TIME = { userUs: 0, systemUs: 0 };
+
+interface Throughput {
+  readonly results: ThroughputResult[];
+  readonly failures: Failure[];
+}
 
 /**
  * Measures one layer: all subjects run side by side, idle but for the one whose turn it is. Rounds are interleaved, forwards
@@ -18,60 +25,72 @@ export async function measureThroughput(
   environment: Environment,
   layer: Layer,
   subjects: readonly Subject[],
-): Promise<{ results: ThroughputResult[]; failures: Failure[] }> {
-  const sizes = sizesOf(layer, environment.options.sizes);
-  const { running, failures } = await lineUp(environment, subjects, layer, sizes, LAYER_TITLES[layer]);
+): Promise<Throughput> {
+  const { loads, sizes, connections } = environment.options;
+  const cases = casesOf(layer, loads, sizes, connections);
+  const messages = cases.filter(({ load }) => load === 'messages');
+  const requests = cases.filter(({ load }) => load !== 'messages');
+  const passing = subjects.filter((subject) => subject.messages);
+  const measured = [
+    await measureCases(environment, 'requests', requests, subjects),
+    await measureCases(environment, 'messages', messages, passing),
+  ];
+  return {
+    results: measured.flatMap(({ results }) => results),
+    failures: measured.flatMap(({ failures }) => failures),
+  };
+}
+
+async function measureCases(
+  environment: Environment,
+  serves: Assignment['serves'],
+  cases: readonly Case[],
+  subjects: readonly Subject[],
+): Promise<Throughput> {
+  const [first] = cases;
+  if (first === undefined) return { results: [], failures: [] };
+  const { layer } = first;
+  const purpose = { layer, serves, connections: Math.max(...environment.options.connections) };
+  const sizes = serves === 'requests' ? [...new Set(cases.map(({ size }) => size))] : [];
+  const { running, failures } = await lineUp(environment, subjects, purpose, sizes, LAYER_TITLES[layer]);
   try {
     const results: ThroughputResult[] = [];
-    for (const size of sizes) results.push(...(await measureSize(environment, layer, size, running)));
+    for (const one of cases) results.push(...(await measureCase(environment, one, running)));
     return { results, failures };
   } finally {
-    await Promise.all(running.map(({ child }) => child.end()));
+    await Promise.all(running.map(({ end }) => end()));
   }
 }
 
-async function measureSize(
+async function measureCase(
   environment: Environment,
-  layer: Layer,
-  size: BodySize,
+  measured: Case,
   running: readonly RunningSubject[],
 ): Promise<ThroughputResult[]> {
   const { options, progress } = environment;
   const rounds = new Map<RunningSubject, Round[]>(running.map((one) => [one, []]));
   for (let index = 0; index < options.rounds; index++) {
     for (const one of roundOrder(running, index)) {
-      const round = await measureRound(environment, layer, size, one);
+      const round = await measureRound(environment, measured, one);
       rounds.get(one)?.push(round);
-      const place = `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}, round ${index + 1} of ${options.rounds}`;
+      const place = `${titleOf(measured)}, round ${index + 1} of ${options.rounds}`;
       progress(`${place}: ${one.subject.name} ${describeRound(round)}`);
     }
   }
-  return [...rounds].map(([{ subject }, all]) => ({ layer, size, subject: subject.name, rounds: all }));
+  return [...rounds].map(([{ subject }, all]) => ({ ...measured, subject: subject.name, rounds: all }));
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
-async function measureRound(
-  environment: Environment,
-  layer: Layer,
-  size: BodySize,
-  running: RunningSubject,
-): Promise<Round> {
-  const { options, load, ticksPerSecond } = environment;
-  const handshakes = layer === 'full' || layer === 'resumed' ? layer : 'none';
-  const scheme = isSecure(layer) ? 'https' : 'http';
-  // A name, where a name decides.
-  const host = isSecure(layer) ? BENCH_NAME : '127.0.0.1';
-  const url = `${scheme}://${host}:${running.port}/${size}`;
-  const target: Omit<LoadTarget, 'seconds'> = { url, connections: options.connections, handshakes };
-  const { pid } = running.child;
+async function measureRound(environment: Environment, measured: Case, { pid, port }: RunningSubject): Promise<Round> {
+  const { options, ticksPerSecond } = environment;
   const read = () => ({
-    time: readProcessorTime(pid, ticksPerSecond),
+    time: pid === undefined ? NO_TIME : readProcessorTime(pid, ticksPerSecond),
     counters: readSystemCounters(pid, ticksPerSecond),
   });
   try {
-    await load.run({ ...target, seconds: WARM_UP_SECONDS });
+    await play(environment, measured, port, WARM_UP_SECONDS);
     const before = read();
-    const result = await load.run({ ...target, seconds: options.seconds });
+    const result = await play(environment, measured, port, options.seconds);
     const after = read();
     return {
       ...result,
@@ -80,8 +99,23 @@ async function measureRound(
     };
   } catch (error) {
     const problems = [(error as Error).message.trim()];
-    return { requests: 0, seconds: 0, userUs: 0, systemUs: 0, counters: null, problems };
+    return { requests: 0, seconds: 0, ...NO_TIME, counters: null, problems };
   }
+}
+
+function play(environment: Environment, measured: Case, port: number, seconds: number): Promise<LoadResult> {
+  const { layer, load, size, connections } = measured;
+  if (load === 'messages') return environment.messages.run({ port, connections, size, seconds });
+  const scheme = isSecure(layer) ? 'https' : 'http';
+  // A name, where a name decides.
+  const host = isSecure(layer) ? BENCH_NAME : '127.0.0.1';
+  const at = `${scheme}://${host}:${port}`;
+  if (load === 'upload') {
+    const uploadFile = fileOf(environment.directory, size);
+    return environment.load.run({ url: `${at}/upload`, connections, seconds, kind: load, uploadFile });
+  }
+  const kind = layer === 'full' || layer === 'resumed' ? layer : load;
+  return environment.load.run({ url: `${at}/${size}`, connections, seconds, kind });
 }
 
 function describeRound(round: Round): string {

@@ -1,5 +1,8 @@
 import type { ChildProcesses } from '../child-processes.ts';
 import type { SubjectName } from '../vocabulary.ts';
+import { direct } from './direct.ts';
+import { dnat } from './dnat.ts';
+import { fastify } from './fastify.ts';
 import { fourseven } from './fourseven.ts';
 import { haproxy } from './haproxy.ts';
 import { httpProxy } from './http-proxy.ts';
@@ -13,12 +16,15 @@ export function subjectsNamed(
   command: string,
 ): readonly Subject[] {
   const makers: Readonly<Record<SubjectName, () => Subject>> = {
+    direct,
+    dnat: () => dnat(children),
     fourseven: () => fourseven('fourseven', command),
     'fourseven-node': () => fourseven('fourseven-node', command),
     'fourseven-plain': () => fourseven('fourseven-plain', command),
     haproxy: () => haproxy(children),
     nginx: () => nginx(children),
     'http-proxy': httpProxy,
+    fastify,
   };
   return names.map((name) => makers[name]());
 }

@@ -17,6 +17,7 @@ export function fourseven(name: keyof typeof ENGINES, command: string): Subject 
   return {
     name,
     layers: name === 'fourseven-plain' ? ['passed'] : LAYERS,
+    messages: true,
     configuration: 'bench/subjects/fourseven.ts',
     probe: () => probe(program),
     prepare: (assignment) => prepare(program, name, assignment),
@@ -63,5 +64,5 @@ clusters:
   origin:
     endpoints:
       - 127.0.0.1:${originPort}
-`;
+${layer === 'reencrypted' ? '    # The certificate of the origin is one that nobody has signed.\n    tls: { verify: off }\n' : ''}`;
 }

@@ -11,7 +11,8 @@ export function haproxy(children: ChildProcesses): Subject {
   const program = findProgram('haproxy');
   return {
     name: 'haproxy',
-    layers: ['l7', 'l4', 'tls', 'full', 'resumed'],
+    layers: ['l7', 'l4', 'tls', 'reencrypted', 'full', 'resumed'],
+    messages: true,
     configuration: 'bench/rivals/haproxy-l7.cfg, haproxy-l4.cfg, haproxy-tls.cfg',
     probe: () => probe(children, program),
     prepare: (assignment) => prepare(program ?? 'haproxy', assignment),
@@ -31,7 +32,9 @@ async function prepare(program: string, assignment: Assignment): Promise<Launch>
   // HAProxy wants both in one file.
   const pair = `${directory}/pair.pem`;
   if (kind === 'tls') await writeFile(pair, (await readFile(certificate, 'utf8')) + (await readFile(key, 'utf8')));
-  const own = kind === 'tls' ? { pair } : {};
+  // The certificate of the origin is one that nobody has signed, for nginx as well.
+  const toOrigin = layer === 'reencrypted' ? ' ssl verify none' : '';
+  const own = kind === 'tls' ? { pair, toOrigin } : {};
   const file = `${directory}/haproxy-${layer}.cfg`;
   await writeFile(file, fillTemplate(template, { listenPort, originPort, connections, ...own }));
   // -db: one process in the foreground.

@@ -10,6 +10,7 @@ export function httpProxy(): Subject {
   return {
     name: 'http-proxy',
     layers: ['l7'],
+    messages: false,
     configuration: 'bench/rivals/http-proxy.mjs',
     probe: async () => probe(),
     prepare: async ({ listenPort, originPort }) => ({

@@ -27,7 +27,8 @@ export function nginx(children: ChildProcesses): Subject {
   const program = findProgram('nginx');
   return {
     name: 'nginx',
-    layers: ['l7', 'l4', 'tls', 'full', 'resumed'],
+    layers: ['l7', 'l4', 'tls', 'reencrypted', 'full', 'resumed'],
+    messages: true,
     configuration: 'bench/rivals/nginx-l7.conf, nginx-l4.conf, nginx-tls.conf',
     probe: (layer) => probe(children, program, layer),
     prepare: (assignment) => prepare(children, program ?? 'nginx', assignment),
@@ -47,12 +48,18 @@ async function probe(children: ChildProcesses, program: string | undefined, laye
 }
 
 async function prepare(children: ChildProcesses, program: string, assignment: Assignment): Promise<Launch> {
-  const { layer, listenPort, originPort, connections, directory, certificate, key } = assignment;
+  const { layer, serves, listenPort, originPort, connections, directory, certificate, key } = assignment;
   const kind = layer === 'l7' || layer === 'l4' ? layer : 'tls';
   const template = await readFile(`${RIVALS}/nginx-${kind}.conf`, 'utf8');
   const { stream } = await askBuild(children, program);
   const loadModule = typeof stream === 'object' ? `load_module ${stream.path};` : '';
-  const own = layer === 'l4' ? { loadModule } : kind === 'tls' ? { certificate, key } : {};
+  const connection =
+    serves === 'messages'
+      ? 'proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;'
+      : 'proxy_set_header Connection "";';
+  const scheme = layer === 'reencrypted' ? 'https' : 'http';
+  const own =
+    layer === 'l4' ? { loadModule } : kind === 'tls' ? { certificate, key, scheme, connection } : { connection };
   const file = `${directory}/nginx-${layer}.conf`;
   await writeFile(file, fillTemplate(template, { directory, listenPort, originPort, connections, ...own }));
   return { command: [program, '-e', 'stderr', '-p', directory, '-c', file], readiness: 'port' };

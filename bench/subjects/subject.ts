@@ -5,6 +5,8 @@ export interface Assignment {
   readonly layer: Layer;
   readonly listenPort: number;
   readonly originPort: number;
+  /** What the origin answers: requests, or WebSocket messages. */
+  readonly serves: 'requests' | 'messages';
   /** How many connections it must be able to have open, those to the origin included. */
   readonly connections: number;
   /** Files, PEM, for BENCH_NAME. */
@@ -14,10 +16,17 @@ export interface Assignment {
   readonly directory: string;
 }
 
+/** A process. */
 export interface Launch {
   readonly command: readonly string[];
   /** How it says that it serves: with a line `ready` on standard output, or by accepting on its port. */
   readonly readiness: 'line' | 'port';
+}
+
+/** Without a process: something that serves on a port by other means, until it is ended. */
+export interface Arrangement {
+  readonly port: number;
+  readonly end: () => Promise<void>;
 }
 
 export type Availability =
@@ -28,10 +37,12 @@ export type Availability =
 export interface Subject {
   readonly name: SubjectName;
   readonly layers: readonly Layer[];
+  /** Whether it passes WebSockets on. */
+  readonly messages: boolean;
   /** Where to read how it is configured, by a path relative to the repository. */
   readonly configuration: string;
   /** Whether it can serve the layer here and now, and if not, how to get there. */
   probe(layer: Layer): Promise<Availability>;
-  /** Writes its configuration and says how it is started. */
-  prepare(assignment: Assignment): Promise<Launch>;
+  /** Writes its configuration and says how it is started, or arranges that it serves. */
+  prepare(assignment: Assignment): Promise<Launch | Arrangement>;
 }

@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
-import { type ChildProcesses, findProgram } from '../../child-processes.ts';
-import { ROOT } from '../../paths.ts';
+import type { ChildProcesses } from '../../child-processes.ts';
+import { compile } from '../compile.ts';
 import { poissonArrivals } from './arrivals.ts';
 
 const HIGHEST_US = 60_000_000;
@@ -58,15 +58,7 @@ export class OpenLoop {
 
   /** Compiles the generator into a folder. Throws, with a remedy, where it cannot. */
   static async build(children: ChildProcesses, directory: string): Promise<OpenLoop> {
-    const compiler = ['c++', 'g++', 'clang++'].map(findProgram).find((path) => path !== undefined);
-    if (compiler === undefined)
-      throw new Error('the open-loop generator needs a C++ compiler, on Debian: apt-get install g++');
-    const program = `${directory}/open-loop`;
-    const source = `${ROOT}bench/load/open-loop/generator.cc`;
-    const command = [compiler, '-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', source, '-o', program];
-    const { code, child } = await children.run('c++', command, 'load core');
-    if (code !== 0) throw new Error(`the open-loop generator does not compile:\n${child.stderr}`);
-    return new OpenLoop(children, program);
+    return new OpenLoop(children, await compile(children, 'bench/load/open-loop/generator.cc', directory));
   }
 
   /** Plays an order in a process of its own. Throws if that does not come to its end. */

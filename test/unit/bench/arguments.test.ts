@@ -16,7 +16,8 @@ describe('the command line of the benchmark', () => {
       subjectsNamed: false,
       rounds: 5,
       seconds: 4,
-      connections: 64,
+      loads: ['kept'],
+      connections: [64],
       command: 'bin/fourseven',
     });
   });

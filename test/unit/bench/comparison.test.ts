@@ -5,6 +5,7 @@ import { makeRandom } from '../../../bench/load/open-loop/arrivals.ts';
 import { makeHistogram } from '../../../bench/load/open-loop/open-loop.ts';
 import { renderComparison } from '../../../bench/report/comparison.ts';
 import type { Results, Round } from '../../../bench/results.ts';
+import { usualCase } from '../../../bench/vocabulary.ts';
 import { resultsWith } from './results-with.ts';
 
 const NONE: readonly string[] = [];
@@ -24,7 +25,7 @@ function round(processorUs: number, problems = NONE): Round {
 const results = (more: Partial<Results> = {}): Results => resultsWith({ versions: { fourseven: '0.1.0' }, ...more });
 
 const small = (...rounds: Round[]): Partial<Results> => ({
-  throughput: [{ layer: 'l7', size: 'small', subject: 'fourseven', rounds }],
+  throughput: [{ ...usualCase('l7', 'small'), subject: 'fourseven', rounds }],
 });
 
 describe('the test of ranks', () => {
@@ -116,7 +117,7 @@ describe('the comparison of two runs', () => {
   });
 
   it('says where the runs were not alike', () => {
-    const other = results({ versions: { fourseven: '0.2.0', nginx: '1.22.1' }, connections: 16 });
+    const other = results({ versions: { fourseven: '0.2.0', nginx: '1.22.1' }, connections: [16] });
     expect(differencesOfRuns(results(), results())).toEqual([]);
     const differences = differencesOfRuns(results(), other);
     expect(differences).toEqual([

@@ -8,7 +8,14 @@ import { parseNginxBuild } from '../../../bench/subjects/nginx.ts';
 import { fillTemplate } from '../../../bench/template.ts';
 import { BODY_SIZES } from '../../../bench/vocabulary.ts';
 
-const PLACE = { listenPort: 4001, originPort: 4002, connections: 64, certificate: '/c.pem', key: '/k.pem' };
+const PLACE = {
+  serves: 'requests',
+  listenPort: 4001,
+  originPort: 4002,
+  connections: 64,
+  certificate: '/c.pem',
+  key: '/k.pem',
+} as const;
 
 describe('the configurations of the subjects', () => {
   it('fills every place of a template', () => {
@@ -52,6 +59,11 @@ describe('the configurations of the subjects', () => {
   ] as const)('lets TLS (%s, %s) end in a %s listener, or pass', (layer, name, protocol, tls) => {
     const { bench } = parse(configurationFor(name, { layer, ...PLACE })).listeners;
     expect(bench).toEqual({ address: '127.0.0.1:4001', protocol, cluster: 'origin', ...(tls && { tls }) });
+  });
+
+  it('speaks TLS to the endpoint, too, where that is asked for', () => {
+    const { clusters } = parse(configurationFor('fourseven', { layer: 'reencrypted', ...PLACE }));
+    expect(clusters).toEqual({ origin: { endpoints: ['127.0.0.1:4002'], tls: { verify: 'off' } } });
   });
 
   it.each([

@@ -5,7 +5,7 @@ import { readmeSection, repeatCommand, updateReadme } from '../../../bench/repor
 import { renderReport } from '../../../bench/report/report.ts';
 import { renderMarkdown, renderText } from '../../../bench/report/table.ts';
 import { type Results, type Round, summarize, type ThroughputResult } from '../../../bench/results.ts';
-import type { BodySize, Layer, SubjectName } from '../../../bench/vocabulary.ts';
+import { type BodySize, type Layer, type SubjectName, usualCase } from '../../../bench/vocabulary.ts';
 import { resultsWith } from './results-with.ts';
 
 const round = (userUs: number, systemUs: number, problems: string[] = []): Round => ({
@@ -18,8 +18,7 @@ const round = (userUs: number, systemUs: number, problems: string[] = []): Round
 });
 
 const measured = (layer: Layer, size: BodySize, subject: SubjectName, ...rounds: Round[]): ThroughputResult => ({
-  layer,
-  size,
+  ...usualCase(layer, size),
   subject,
   rounds,
 });

@@ -8,7 +8,7 @@ export function resultsWith(more: Partial<Results> = {}): Results {
     load: 'wrk 4.1.0',
     origin: 'nginx origin',
     pinned: true,
-    connections: 64,
+    connections: [64],
     seconds: 4,
     rounds: 5,
     seed: 1,
