@@ -74,6 +74,7 @@ function samplesOf(results: Results): Samples {
       valid.map(({ latency }) => mergeHistograms([latency]).getValueAtPercentile(99)),
     );
   }
+  for (const { group, name, x, samples: ns } of results.micro) samples.set(`${group}: ${name}, ${x}: ns`, ns);
   for (const { subject, samples: bytes } of results.idle) samples.set(`idle connection, ${subject}: bytes`, bytes);
   for (const { subject, samples: ms } of results.start) samples.set(`start, ${subject}: ms`, ms);
   return samples;

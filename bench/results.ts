@@ -50,6 +50,16 @@ export interface SampleResult {
   readonly samples: readonly number[];
 }
 
+/** What a single unit of the proxy costs by itself. */
+export interface MicroResult {
+  readonly group: 'head' | 'route' | 'policy' | 'maglev' | 'door';
+  readonly name: string;
+  /** What it depends on: bytes of a head, number of routes or of endpoints. */
+  readonly x: number;
+  /** Nanoseconds, one for each round. */
+  readonly samples: readonly number[];
+}
+
 /** A subject that could not be measured, and why. */
 export interface Failure {
   readonly subject: SubjectName;
@@ -60,7 +70,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 3;
+export const RESULTS_FORMAT = 4;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
@@ -81,6 +91,7 @@ export interface Results {
   readonly idle: readonly SampleResult[];
   /** Milliseconds from start to first byte. */
   readonly start: readonly SampleResult[];
+  readonly micro: readonly MicroResult[];
   readonly failures: readonly Failure[];
 }
 

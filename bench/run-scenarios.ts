@@ -12,6 +12,7 @@ import { askTicksPerSecond } from './processor-time.ts';
 import { type Failure, RESULTS_FORMAT, type Results, type SampleResult, type ThroughputResult } from './results.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
 import { measureLatency } from './scenarios/latency.ts';
+import { measureMicro } from './scenarios/micro.ts';
 import { measureStartTime } from './scenarios/start-time.ts';
 import { measureThroughput } from './scenarios/throughput.ts';
 import { subjectsNamed } from './subjects/all-subjects.ts';
@@ -64,6 +65,7 @@ export async function runScenarios(
       : Promise.resolve([]);
   const idle = await sample('idle', measureIdle);
   const start = await sample('start', measureStartTime);
+  const micro = options.scenarios.includes('micro') ? await measureMicro(environment) : [];
   return {
     format: RESULTS_FORMAT,
     machine: describeMachine(),
@@ -80,6 +82,7 @@ export async function runScenarios(
     latency: latency.results,
     idle,
     start,
+    micro,
     failures,
   };
 }
@@ -138,7 +141,7 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
   const versions: Partial<Record<SubjectName, string>> = {};
   const failures: Failure[] = [];
   const needed = LAYERS.filter((layer) =>
-    options.scenarios.some((name) => name === layer || (layer === 'l7' && !isLayer(name))),
+    options.scenarios.some((name) => name === layer || (layer === 'l7' && !isLayer(name) && name !== 'micro')),
   );
   for (const subject of subjects) {
     for (const layer of subject.layers.filter((name) => needed.includes(name))) {

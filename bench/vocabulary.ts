@@ -83,8 +83,8 @@ export const SUBJECT_NAMES = [
 ] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
-/** `latency`: in an open loop. `idle`: memory. `start`: time to the first byte. These are of L7. */
-export const SCENARIOS = [...LAYERS, 'latency', 'idle', 'start'] as const;
+/** `latency`: in an open loop. `idle`: memory. `start`: time to the first byte. These are of L7. `micro`: single units of the proxy. */
+export const SCENARIOS = [...LAYERS, 'latency', 'idle', 'start', 'micro'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export const LAYER_TITLES: Readonly<Record<Layer, string>> = {

@@ -1,18 +1,13 @@
-/**
- * Nanoseconds per head and path, warm, on one thread. Best of several rounds: what the code can do, not what the machine did
- * meanwhile. Not part of `npm run bench`; bundle it first, so that Node sees plain modules:
- *
- *   npx rolldown bench/micro/head-parse.ts --platform node -o build/head-parse.mjs && node build/head-parse.mjs
- */
+import { createRequire } from 'node:module';
 import { SLAB_BYTES } from '../../src/engine/protocol.ts';
 import { RequestHead } from '../../src/l7/h1/request-head.ts';
 import { parseRequestHead } from '../../src/l7/h1/request-parser.ts';
 import { ResponseHead } from '../../src/l7/h1/response-head.ts';
 import { parseResponseHead } from '../../src/l7/h1/response-parser.ts';
 import { normalizePath } from '../../src/l7/path.ts';
+import { type Figure, sample } from './measure.ts';
 
-const ROUNDS = 8;
-const RUNS = 100_000;
+const RUNS = 50_000;
 /** Heads lie at different offsets, as they do on a slab that fills. */
 const COPIES = 64;
 const LIMITS = { headMaxBytes: 65_536, headersMaxCount: 100, lineMaxBytes: 16_384 };
@@ -60,27 +55,54 @@ function place(text: string): { starts: number[]; length: number } {
   return { starts, length: text.length };
 }
 
-function measure(name: string, text: string, run: (start: number, end: number) => number): void {
-  const { starts, length } = place(text);
-  let best = Number.POSITIVE_INFINITY;
-  let sum = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const begun = process.hrtime.bigint();
-    for (let index = 0; index < RUNS; index++) {
-      const start = starts[index % COPIES]!;
-      sum += run(start, start + length);
-    }
-    best = Math.min(best, Number(process.hrtime.bigint() - begun) / RUNS);
-  }
-  if (sum === 0) throw new Error(`${name}: nothing was done`);
-  process.stdout.write(`${name.padEnd(44)} ${String(length).padStart(4)} bytes ${best.toFixed(0).padStart(6)} ns\n`);
-}
-
 const request = new RequestHead();
 const response = new ResponseHead();
 
-measure('request, small', SMALL_REQUEST, (start, end) => parseRequestHead(slab, start, end, LIMITS, request));
-measure('request, browser', BROWSER_REQUEST, (start, end) => parseRequestHead(slab, start, end, LIMITS, request));
-measure('response, static file', RESPONSE, (start, end) => parseResponseHead(slab, start, end, LIMITS, response, 1));
-measure('path, normal', '/assets/app.4f2c1d.js', (start, end) => normalizePath(slab, start, end, slab, 4_000_000));
-measure('path, rewritten', '/a/../b/%7Euser//x.html', (start, end) => normalizePath(slab, start, end, slab, 4_000_000));
+type Parse = (start: number, end: number) => number;
+
+const ours: Parse = (start, end) => parseRequestHead(slab, start, end, LIMITS, request);
+const normalize: Parse = (start, end) => normalizePath(slab, start, end, slab, 4_000_000);
+
+/** Heads and paths, in nanoseconds each; `x` is the length in bytes. */
+export function headParse(): Figure[] {
+  return [
+    figure('request, small', SMALL_REQUEST, ours),
+    figure('request, small, llhttp', SMALL_REQUEST, llhttp()),
+    figure('request, browser', BROWSER_REQUEST, ours),
+    figure('request, browser, llhttp', BROWSER_REQUEST, llhttp()),
+    figure('response, static file', RESPONSE, (start, end) => parseResponseHead(slab, start, end, LIMITS, response, 1)),
+    figure('path, normal', '/assets/app.4f2c1d.js', normalize),
+    figure('path, rewritten', '/a/../b/%7Euser//x.html', normalize),
+  ];
+}
+
+function figure(name: string, text: string, parse: Parse): Figure {
+  const { starts, length } = place(text);
+  const samples = sample(RUNS, (index) => {
+    const start = starts[index % COPIES]!;
+    return parse(start, start + length);
+  });
+  return { name, x: length, samples };
+}
+
+/** The part of node's internal HTTPParser that is used here. */
+interface HttpParser {
+  [callback: number]: (...values: never[]) => unknown;
+  initialize(type: number, resource: object): void;
+  execute(bytes: Buffer): number | Error;
+}
+
+/** Node's own parser, driven as node:http does: it hands out the fields as strings, since nobody can ask it later. */
+function llhttp(): Parse {
+  const { HTTPParser } = createRequire(import.meta.url)('_http_common') as {
+    readonly HTTPParser: { new (): HttpParser; readonly REQUEST: number; readonly kOnHeadersComplete: number };
+  };
+  const parser = new HTTPParser();
+  parser.initialize(HTTPParser.REQUEST, {});
+  parser[HTTPParser.kOnHeadersComplete] = () => 0;
+  return (start, end) => {
+    const parsed = parser.execute(Buffer.from(slab.buffer, start, end - start));
+    if (typeof parsed !== 'number') throw parsed;
+    return parsed;
+  };
+}

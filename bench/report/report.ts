@@ -1,6 +1,7 @@
 import {
   casesIn,
   isGeneratorBottleneck,
+  type MicroResult,
   type Results,
   type SampleResult,
   summarize,
@@ -24,6 +25,7 @@ export function renderReport(results: Results): string {
     ...latencySection(results),
     ...sampleSection('Memory per idle keep-alive connection, bytes (PSS)', results.idle),
     ...sampleSection('Start to first byte, milliseconds', results.start),
+    ...microSection(results),
     ...failureSection(results),
     ...barSection(results),
   ];
@@ -126,6 +128,26 @@ function sampleSection(title: string, samples: readonly SampleResult[]): string[
     return [result.subject, formatCount(median), `${formatCount(min)}–${formatCount(max)}`];
   });
   return [`${title}\n\n${renderText({ columns: ['', 'median', 'min–max'], rows })}`];
+}
+
+export const MICRO_TITLES: Readonly<Record<MicroResult['group'], { readonly title: string; readonly x: string }>> = {
+  head: { title: 'Heads and paths', x: 'bytes' },
+  route: { title: 'Lookups of a route', x: 'routes' },
+  policy: { title: 'Picks of an endpoint', x: 'endpoints' },
+  maglev: { title: 'Maglev', x: 'endpoints' },
+  door: { title: 'The door between TypeScript and C++', x: '' },
+};
+
+function microSection(results: Results): string[] {
+  return Object.entries(MICRO_TITLES).flatMap(([group, { title, x }]) => {
+    const rows = results.micro
+      .filter((result) => result.group === group)
+      .map(({ name, x: at, samples }) => {
+        const { median, min, max } = spread(samples);
+        return [name, formatCount(at), formatFigure(median), `${formatFigure(min)}–${formatFigure(max)}`];
+      });
+    return rows.length === 0 ? [] : [`${title}: ns\n\n${renderText({ columns: ['', x, 'median', 'min–max'], rows })}`];
+  });
 }
 
 function failureSection(results: Results): string[] {

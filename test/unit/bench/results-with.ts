@@ -18,6 +18,7 @@ export function resultsWith(more: Partial<Results> = {}): Results {
     latency: [],
     idle: [],
     start: [],
+    micro: [],
     failures: [],
     ...more,
   };
