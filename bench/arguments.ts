@@ -2,6 +2,9 @@ import { parseArgs } from 'node:util';
 import {
   BODY_SIZES,
   type BodySize,
+  isSecure,
+  LAYERS,
+  type Layer,
   LOADS,
   type LoadKind,
   SCENARIOS,
@@ -24,6 +27,12 @@ export interface Options {
   /** Length of one measurement. */
   readonly seconds: number;
   readonly connections: readonly number[];
+  readonly latency: {
+    readonly layers: readonly Layer[];
+    readonly sizes: readonly BodySize[];
+    /** Loads, as shares of what the weakest subject answers at most. */
+    readonly shares: readonly number[];
+  };
   /** Of the schedules of the open loop. */
   readonly seed: number;
   readonly idleConnections: number;
@@ -43,7 +52,7 @@ export type ParsedArguments =
 
 const DEFAULT_IDLE_CONNECTIONS = 5000;
 const FULL = { rounds: 5, seconds: 4 };
-const QUICK = { rounds: 2, seconds: 2 };
+const QUICK = { rounds: 2, seconds: 1 };
 
 /** The others are for one question each. */
 const USUAL_SUBJECTS: readonly SubjectName[] = ['fourseven', 'haproxy', 'nginx', 'http-proxy'];
@@ -65,6 +74,8 @@ compare says which figures of two runs (--json) differ by more than their rounds
   --rounds N            rounds, 1 to 100
   --seconds N           seconds per measurement, 1 to 600
   --connections LIST    connections of the load, 1 to 10000 (default: ${USUAL_CONNECTIONS})
+  --shares LIST         loads of latency, in percent of what the weakest subject answers at most (default: 70)
+  --latency-layers LIST layers whose latency is measured (default: l7)
   --seed N              makes the same arrivals as before (default: 1)
   --command FILE        the proxy under test (default: bin/fourseven)
   --json FILE           writes all figures, every round, as JSON
@@ -111,6 +122,8 @@ function parseValues(args: string[]) {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string' },
+      shares: { type: 'string' },
+      'latency-layers': { type: 'string' },
       seed: { type: 'string' },
       command: { type: 'string' },
       json: { type: 'string' },
@@ -143,12 +156,27 @@ function toOptions(values: Values): Options {
     connections: (values.connections ?? String(USUAL_CONNECTIONS))
       .split(',')
       .map((text) => wholeNumber('--connections', text.trim(), USUAL_CONNECTIONS, 10_000)),
+    latency: toLatency(values),
     seed: wholeNumber('--seed', values.seed, 1, 1_000_000),
     idleConnections: wholeNumber('--idle', values.idle, DEFAULT_IDLE_CONNECTIONS, 100_000),
     command: values.command ?? 'bin/fourseven',
     jsonFile: values.json,
     updateReadme: values['update-readme'] ?? false,
     keep: values.keep ?? false,
+  };
+}
+
+function toLatency(values: Values): Options['latency'] {
+  const shares = (values.shares ?? '70').split(',').map((text) => wholeNumber('--shares', text.trim(), 70, 100) / 100);
+  return {
+    layers: chosen(
+      '--latency-layers',
+      values['latency-layers'] ?? 'l7',
+      LAYERS.filter((layer) => !isSecure(layer)),
+    ),
+    // One, unless sizes were asked for: each is measured by itself.
+    sizes: values.sizes === undefined ? ['small'] : chosen('--sizes', values.sizes, BODY_SIZES),
+    shares,
   };
 }
 

@@ -1,7 +1,7 @@
 import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Results } from './results.ts';
 import { median, ratio } from './statistics.ts';
-import { titleOf } from './vocabulary.ts';
+import { LAYER_TITLES, SIZE_TITLES, titleOf } from './vocabulary.ts';
 
 /** How probable it may be that a difference which is called one is none. */
 export const SIGNIFICANCE = 0.05;
@@ -67,10 +67,10 @@ function samplesOf(results: Results): Samples {
       valid.map(({ userUs, systemUs, requests }) => (userUs + systemUs) / requests),
     );
   }
-  for (const { subject, rounds } of results.latency) {
+  for (const { subject, layer, size, share, rounds } of results.latency) {
     const valid = rounds.filter(({ problems }) => problems.length === 0);
     samples.set(
-      `latency at 70 % of saturation, ${subject}: p99 µs`,
+      `${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}, latency at ${Math.round(share * 100)} % of saturation, ${subject}: p99 µs`,
       valid.map(({ latency }) => mergeHistograms([latency]).getValueAtPercentile(99)),
     );
   }

@@ -5,6 +5,7 @@ import type { LoadGenerator } from './load/load.ts';
 import type { Messages } from './load/messages/messages.ts';
 import type { Origin } from './origin/origin.ts';
 import { freePorts } from './ports.ts';
+import type { Progress } from './progress.ts';
 import type { Arrangement, Assignment, Launch, Subject } from './subjects/subject.ts';
 import type { Layer } from './vocabulary.ts';
 
@@ -20,8 +21,7 @@ export interface Environment {
   /** For rendered configurations; the unprivileged workers of a proxy may read in it. */
   readonly directory: string;
   readonly ticksPerSecond: number;
-  /** Says what goes on. Not part of the report. */
-  readonly progress: (text: string) => void;
+  readonly progress: Progress;
 }
 
 export interface RunningSubject {

@@ -9,6 +9,7 @@ import { ChildProcesses } from './child-processes.ts';
 import { compareResults, differencesOfRuns } from './comparison.ts';
 import { Interruption, untilInterrupted } from './interruption.ts';
 import { ROOT } from './paths.ts';
+import { Progress } from './progress.ts';
 import { renderComparison } from './report/comparison.ts';
 import { readmeSection, repeatCommand, updateReadme } from './report/readme.ts';
 import { describeRun, renderReport } from './report/report.ts';
@@ -55,13 +56,15 @@ async function bench(options: Options, command: string): Promise<number> {
   process.once('exit', () => children.killAll());
   const interrupted = untilInterrupted();
   const directory = await mkdtemp(`${tmpdir()}/fourseven-bench-`);
-  const progress = (text: string): void => {
-    if (!children.isEnding) process.stderr.write(`${text}\n`);
+  const write = (text: string): void => {
+    if (!children.isEnding) process.stderr.write(text);
   };
+  const progress = new Progress(write, process.stderr.isTTY === true);
   try {
     await chmod(directory, 0o755); // the unprivileged workers of nginx read in it
     // A run that is interrupted is abandoned: it can start nothing any more, and nobody looks at what it does.
     const results = await Promise.race([runScenarios(options, children, directory, progress), interrupted]);
+    progress.end();
     process.stdout.write(`\n${describeRun(results)}\n\n${renderReport(results)}`);
     await writeResults(options, results, command);
     return isComplete(options, results) ? 0 : 1;

@@ -2,7 +2,7 @@ import { mergeHistograms } from './load/open-loop/open-loop.ts';
 import type { Machine } from './machine.ts';
 import { median, type Spread, spread } from './statistics.ts';
 import type { SystemCounters } from './system-counters.ts';
-import { type Case, isSameCase, type SubjectName } from './vocabulary.ts';
+import { type BodySize, type Case, isSameCase, type Layer, type SubjectName } from './vocabulary.ts';
 
 /** One measurement of one subject. */
 export interface Round {
@@ -35,6 +35,10 @@ export interface LatencyRound {
 
 export interface LatencyResult {
   readonly subject: SubjectName;
+  readonly layer: Layer;
+  readonly size: BodySize;
+  /** Of what the weakest subject answers at most. */
+  readonly share: number;
   /** What it answered at most. */
   readonly saturationPerSecond: number;
   /** Share of a core that it was busy meanwhile: below 1 something else was the limit. */
@@ -70,7 +74,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 4;
+export const RESULTS_FORMAT = 5;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {

@@ -9,6 +9,7 @@ import { describeMachine } from './machine.ts';
 import { startOrigin } from './origin/origin.ts';
 import { ROOT } from './paths.ts';
 import { askTicksPerSecond } from './processor-time.ts';
+import type { Progress } from './progress.ts';
 import { type Failure, RESULTS_FORMAT, type Results, type SampleResult, type ThroughputResult } from './results.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
 import { measureLatency } from './scenarios/latency.ts';
@@ -17,14 +18,14 @@ import { measureStartTime } from './scenarios/start-time.ts';
 import { measureThroughput } from './scenarios/throughput.ts';
 import { subjectsNamed } from './subjects/all-subjects.ts';
 import type { Subject } from './subjects/subject.ts';
-import { BENCH_NAME, LAYERS, type Layer, type Scenario, type SubjectName } from './vocabulary.ts';
+import { BENCH_NAME, casesOf, LAYERS, type Layer, type Scenario, type SubjectName } from './vocabulary.ts';
 
 /** Runs what the options ask for. Subjects that cannot be measured end up in `failures`; only the suite's own trouble throws. */
 export async function runScenarios(
   options: Options,
   children: ChildProcesses,
   directory: string,
-  progress: (text: string) => void,
+  progress: Progress,
 ): Promise<Results> {
   const load = await findLoadGenerator(children);
   const pair = await makePair(children, options.command, directory);
@@ -44,6 +45,7 @@ export async function runScenarios(
   };
   const lineup = await probeAll(subjectsNamed(options.subjects, children, options.command), options);
   announce(lineup, progress);
+  progress.expect(stepsOf(options, lineup));
 
   const failures: Failure[] = [...lineup.failures];
   const throughput: ThroughputResult[] = [];
@@ -53,10 +55,11 @@ export async function runScenarios(
     failures.push(...measured.failures);
   }
   const latency = options.scenarios.includes('latency')
-    ? await measureLatency(
-        environment,
-        lineup.ready.l7.filter(({ name }) => name !== 'http-proxy' && name !== 'fastify'),
-      )
+    ? await measureLatency(environment, {
+        // 70 % of what the others answer is no load for the rest.
+        l7: lineup.ready.l7.filter(({ name }) => name !== 'http-proxy' && name !== 'fastify'),
+        l4: lineup.ready.l4,
+      })
     : { results: [], failures: [] };
   failures.push(...latency.failures);
   const sample = (scenario: 'idle' | 'start', measure: SampleMeasure): Promise<SampleResult[]> =>
@@ -141,7 +144,7 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
   const versions: Partial<Record<SubjectName, string>> = {};
   const failures: Failure[] = [];
   const needed = LAYERS.filter((layer) =>
-    options.scenarios.some((name) => name === layer || (layer === 'l7' && !isLayer(name) && name !== 'micro')),
+    options.scenarios.some((name) => name === layer || needsLayer(name, layer, options)),
   );
   for (const subject of subjects) {
     for (const layer of subject.layers.filter((name) => needed.includes(name))) {
@@ -157,13 +160,34 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
   return { ready, versions, failures };
 }
 
+/** Whether a scenario that is no layer itself needs subjects of this one. */
+function needsLayer(scenario: Scenario, layer: Layer, { latency }: Options): boolean {
+  if (scenario === 'latency') return latency.layers.includes(layer);
+  return layer === 'l7' && (scenario === 'idle' || scenario === 'start');
+}
+
 function isLayer(scenario: Scenario): scenario is Layer {
   return LAYERS.some((layer) => layer === scenario);
 }
 
-function announce(lineup: Lineup, progress: (text: string) => void): void {
+/** How many measurements there will be, if all goes well. */
+function stepsOf({ scenarios, loads, sizes, connections, rounds, latency }: Options, { ready }: Lineup): number {
+  const measured = scenarios.map((scenario) => {
+    if (scenario === 'micro') return 0;
+    if (scenario === 'latency') {
+      const each = latency.sizes.length * latency.shares.length * rounds;
+      return latency.layers.reduce((sum, layer) => sum + ready[layer].length, 0) * each;
+    }
+    if (!isLayer(scenario)) return ready.l7.length * rounds;
+    return casesOf(scenario, loads, sizes, connections).length * ready[scenario].length * rounds;
+  });
+  return measured.reduce((sum, count) => sum + count, 0);
+}
+
+function announce(lineup: Lineup, progress: Progress): void {
   for (const subject of new Set(Object.values(lineup.ready).flat())) {
-    progress(`${subject.name} ${lineup.versions[subject.name]} (configured by ${subject.configuration})`);
+    progress.say(`${subject.name} ${lineup.versions[subject.name]} (configured by ${subject.configuration})`);
   }
-  for (const { subject, where, reason } of lineup.failures) progress(`${subject}, ${where}: not measured; ${reason}`);
+  for (const { subject, where, reason } of lineup.failures)
+    progress.say(`${subject}, ${where}: not measured; ${reason}`);
 }

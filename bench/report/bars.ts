@@ -62,7 +62,9 @@ function processorBar(
 function latencyBar(must: number, stretch: number): Bar {
   const measured = (results: Results): number | undefined => {
     const p99Us = (name: SubjectName): number => {
-      const rounds = results.latency.find(({ subject }) => subject === name)?.rounds;
+      const rounds = results.latency.find(
+        (result) => result.subject === name && result.layer === 'l7' && result.size === 'small' && result.share === 0.7,
+      )?.rounds;
       const summary = rounds === undefined ? undefined : summarizeLatency(rounds);
       return summary === undefined || summary.problems.length > 0 ? Number.NaN : summary.p99Us;
     };

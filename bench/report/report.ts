@@ -1,6 +1,7 @@
 import {
   casesIn,
   isGeneratorBottleneck,
+  type LatencyResult,
   type MicroResult,
   type Results,
   type SampleResult,
@@ -10,7 +11,15 @@ import {
   validProcessorUs,
 } from '../results.ts';
 import { ratio, spread } from '../statistics.ts';
-import { type Case, isSameCase, SUBJECT_NAMES, type SubjectName, titleOf } from '../vocabulary.ts';
+import {
+  type Case,
+  isSameCase,
+  LAYER_TITLES,
+  SIZE_TITLES,
+  SUBJECT_NAMES,
+  type SubjectName,
+  titleOf,
+} from '../vocabulary.ts';
 import { BARS, judge } from './bars.ts';
 import { formatCount, formatFigure, formatPercent, formatRatio } from './figures.ts';
 import { renderText, type Table } from './table.ts';
@@ -22,7 +31,7 @@ const RIVALS: readonly SubjectName[] = ['fourseven-plain', 'haproxy', 'nginx', '
 export function renderReport(results: Results): string {
   const sections = [
     ...throughputSections(results),
-    ...latencySection(results),
+    ...latencySections(results),
     ...sampleSection('Memory per idle keep-alive connection, bytes (PSS)', results.idle),
     ...sampleSection('Start to first byte, milliseconds', results.start),
     ...microSection(results),
@@ -79,15 +88,29 @@ function problemLines(measured: readonly ThroughputResult[]): string[] {
 /** Share of its core from which on a proxy is the limit. */
 const SATURATED = 0.9;
 
-function latencySection(results: Results): string[] {
-  const [first] = results.latency;
-  if (first === undefined) return [];
-  const rows = results.latency.map(({ subject, saturationPerSecond, saturationBusy, rounds }) => {
+function latencySections(results: Results): string[] {
+  const places: LatencyResult[] = [];
+  for (const one of results.latency) if (!places.some((known) => isSamePlace(known, one))) places.push(one);
+  return places.flatMap((place) =>
+    latencySection(
+      place,
+      results.latency.filter((one) => isSamePlace(one, place)),
+    ),
+  );
+}
+
+function isSamePlace(a: LatencyResult, b: LatencyResult): boolean {
+  return a.size === b.size && a.ratePerSecond === b.ratePerSecond;
+}
+
+function latencySection(place: LatencyResult, all: readonly LatencyResult[]): string[] {
+  const rows = all.map(({ subject, layer, saturationPerSecond, saturationBusy, rounds }) => {
     const summary = summarizeLatency(rounds);
-    if (summary.problems.length > 0) return [subject, 'INVALID'];
+    const name = `${LAYER_TITLES[layer]}, ${subject}`;
+    if (summary.problems.length > 0) return [name, 'INVALID'];
     const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, busy } = summary;
     return [
-      subject,
+      name,
       ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us].map(formatCount),
       formatPercent(busy),
       formatCount(saturationPerSecond),
@@ -106,15 +129,16 @@ function latencySection(results: Results): string[] {
     'requests/s at most',
     'busy then',
   ];
-  const rate = formatCount(first.ratePerSecond);
-  const title = `L7, small body: latency in an open loop of ${rate} requests/s, µs from when a request was due`;
-  const notes = results.latency.flatMap(({ subject, saturationBusy, rounds }) => {
+  const rate = `${formatCount(place.ratePerSecond)} requests/s, ${formatPercent(place.share)} of what the weakest answers at most`;
+  const title = `Latency in an open loop, ${SIZE_TITLES[place.size]}, ${rate}: µs from when a request was due`;
+  const notes = all.flatMap(({ subject, layer, saturationBusy, rounds }) => {
     const summary = summarizeLatency(rounds);
-    if (summary.problems.length > 0) return [`  ${subject} is invalid: ${summary.problems.join(', ')}`];
+    const name = `${LAYER_TITLES[layer]}, ${subject}`;
+    if (summary.problems.length > 0) return [`  ${name} is invalid: ${summary.problems.join(', ')}`];
     return [
-      ...(isGeneratorBottleneck(summary) ? [`  ${subject}: the generator was the bottleneck`] : []),
-      ...(saturationBusy < SATURATED
-        ? [`  ${subject} was never saturated: the generator or the origin was the limit`]
+      ...(isGeneratorBottleneck(summary) ? [`  ${name}: the generator was the bottleneck`] : []),
+      ...(saturationBusy < SATURATED && subject !== 'direct' && subject !== 'dnat'
+        ? [`  ${name} was never saturated: the generator or the origin was the limit`]
         : []),
     ];
   });

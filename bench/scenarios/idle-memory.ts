@@ -24,7 +24,7 @@ export async function measureIdleMemory(environment: Environment, subject: Subje
   const samples: number[] = [];
   for (let round = 0; round < environment.options.rounds; round++) {
     samples.push(await measureOnce(environment, subject));
-    environment.progress(
+    environment.progress.step(
       `idle, round ${round + 1}: ${subject.name} ${samples.at(-1)?.toFixed(0)} bytes per connection`,
     );
   }

@@ -5,30 +5,45 @@ import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, LatencyResult, LatencyRound } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
-import { USUAL_CONNECTIONS } from '../vocabulary.ts';
+import { type BodySize, LAYER_TITLES, type Layer, SIZE_TITLES, USUAL_CONNECTIONS } from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
 
-/** Of what the weakest subject answers when it is asked as fast as it can. */
-const LOAD_SHARE = 0.7;
 const WARM_UP_SECONDS = 1;
+const NO_TIME = { userUs: 0, systemUs: 0 };
 /**
  * How long after its start a proxy is measured. V8 tidies up the heap of the main thread once, some 15 s after the last it has had to do; on a machine
  * where that thread has to share the core of a shard, the shard stands still for tens of milliseconds. That is of the start, not of the load.
  */
 const SETTLE_MS = 25_000;
-const PATH = '/small';
-const PURPOSE = { layer: 'l7', serves: 'requests', connections: USUAL_CONNECTIONS } as const;
+
+/** A running subject, and what it was started for. */
+interface Runner extends RunningSubject {
+  readonly layer: Layer;
+}
+
+interface Saturation {
+  readonly perSecond: number;
+  readonly busy: number;
+}
 
 /**
- * Latency of L7, small bodies, in an open loop. All subjects get the same load: 70 % of what the weakest of them answers at most. Each round has
+ * Latency in an open loop, by size and load. All subjects get the same load: shares of what the weakest of them answers at most. Each round has
  * a schedule of its own, the same for all subjects.
  */
 export async function measureLatency(
   environment: Environment,
-  subjects: readonly Subject[],
+  subjectsOf: Readonly<Partial<Record<Layer, readonly Subject[]>>>,
 ): Promise<{ results: LatencyResult[]; failures: Failure[] }> {
-  const { running, failures } = await lineUp(environment, subjects, PURPOSE, ['small'], 'latency');
+  const { latency } = environment.options;
+  const running: Runner[] = [];
+  const failures: Failure[] = [];
   try {
+    for (const layer of latency.layers) {
+      const purpose = { layer, serves: 'requests', connections: USUAL_CONNECTIONS } as const;
+      const lined = await lineUp(environment, subjectsOf[layer] ?? [], purpose, latency.sizes, 'latency');
+      running.push(...lined.running.map((one) => ({ ...one, layer })));
+      failures.push(...lined.failures);
+    }
     return { results: await measureAll(environment, running), failures };
   } catch (error) {
     const [first] = running;
@@ -43,50 +58,89 @@ export async function measureLatency(
   }
 }
 
-async function measureAll(environment: Environment, running: readonly RunningSubject[]): Promise<LatencyResult[]> {
-  const { options, progress, children, directory } = environment;
+async function measureAll(environment: Environment, running: readonly Runner[]): Promise<LatencyResult[]> {
+  const { options, children, directory } = environment;
   if (running.length === 0) return [];
   const settledAtMs = performance.now() + SETTLE_MS;
   const openLoop = await OpenLoop.build(children, directory);
-  const results = new Map<RunningSubject, LatencyResult & { readonly rounds: LatencyRound[] }>();
-  const saturation: number[] = [];
-  for (const one of running) {
-    const { answeredPerSecond, busy, problems } = await play(environment, openLoop, one, 'saturating', 0);
-    const answer = `${answeredPerSecond.toFixed(0)} requests per second at most, ${(busy * 100).toFixed(0)} % busy`;
-    progress(`latency: ${one.subject.name} answers ${problems.join(', ') || answer}`);
-    saturation.push(answeredPerSecond);
-    const saturated = { saturationPerSecond: answeredPerSecond, saturationBusy: busy };
-    results.set(one, { subject: one.subject.name, ...saturated, ratePerSecond: 0, rounds: [] });
-  }
-  await delay(settledAtMs - performance.now());
-  const ratePerSecond = Math.max(1, Math.floor(LOAD_SHARE * Math.min(...saturation)));
-  for (let index = 0; index < options.rounds; index++) {
-    for (const one of roundOrder(running, index)) {
-      const { latency, lateness, busy, problems } = await play(environment, openLoop, one, ratePerSecond, index);
-      results.get(one)?.rounds.push({ latency, lateness, busy, problems });
-      const outcome = problems.join(', ') || `${(busy * 100).toFixed(0)} % busy`;
-      progress(`latency, round ${index + 1} of ${options.rounds}: ${one.subject.name} ${outcome}`);
+  const results: LatencyResult[] = [];
+  for (const size of options.latency.sizes) {
+    const saturations = await saturate(environment, openLoop, running, size);
+    await delay(Math.max(0, settledAtMs - performance.now()));
+    const weakest = Math.min(...[...saturations.values()].map(({ perSecond }) => perSecond));
+    for (const share of options.latency.shares) {
+      const ratePerSecond = Math.max(1, Math.floor(share * weakest));
+      const rounds = await measureAt(environment, openLoop, running, size, ratePerSecond);
+      for (const [one, all] of rounds) {
+        const { subject, layer } = one;
+        const { perSecond, busy } = saturations.get(one)!;
+        const saturated = { saturationPerSecond: perSecond, saturationBusy: busy };
+        results.push({ subject: subject.name, layer, size, share, ...saturated, ratePerSecond, rounds: all });
+      }
     }
   }
-  return [...results.values()].map((result) => ({ ...result, ratePerSecond }));
+  return results;
+}
+
+/** What each of them answers if it is asked as fast as it can answer. */
+async function saturate(
+  environment: Environment,
+  openLoop: OpenLoop,
+  running: readonly Runner[],
+  size: BodySize,
+): Promise<Map<Runner, Saturation>> {
+  const saturations = new Map<Runner, Saturation>();
+  for (const one of running) {
+    const { answeredPerSecond, busy, problems } = await play(environment, openLoop, one, size, 'saturating', 0);
+    const answer = `${answeredPerSecond.toFixed(0)} requests per second at most, ${(busy * 100).toFixed(0)} % busy`;
+    environment.progress.say(`${placeOf(one, size)}: ${one.subject.name} answers ${problems.join(', ') || answer}`);
+    saturations.set(one, { perSecond: answeredPerSecond, busy });
+  }
+  return saturations;
+}
+
+async function measureAt(
+  environment: Environment,
+  openLoop: OpenLoop,
+  running: readonly Runner[],
+  size: BodySize,
+  ratePerSecond: number,
+): Promise<Map<Runner, LatencyRound[]>> {
+  const { options, progress } = environment;
+  const rounds = new Map<Runner, LatencyRound[]>(running.map((one) => [one, []]));
+  for (let index = 0; index < options.rounds; index++) {
+    for (const one of roundOrder(running, index)) {
+      const { latency, lateness, busy, problems } = await play(environment, openLoop, one, size, ratePerSecond, index);
+      rounds.get(one)?.push({ latency, lateness, busy, problems });
+      const outcome = problems.join(', ') || `${(busy * 100).toFixed(0)} % busy`;
+      const place = `${placeOf(one, size)}, ${ratePerSecond} requests/s, round ${index + 1} of ${options.rounds}`;
+      progress.step(`${place}: ${one.subject.name} ${outcome}`);
+    }
+  }
+  return rounds;
+}
+
+function placeOf({ layer }: Runner, size: BodySize): string {
+  return `latency, ${LAYER_TITLES[layer]}, ${SIZE_TITLES[size]}`;
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
 async function play(
   { options, ticksPerSecond }: Environment,
   openLoop: OpenLoop,
-  { port, pid }: RunningSubject,
+  { port, pid }: Runner,
+  size: BodySize,
   ratePerSecond: number | 'saturating',
   round: number,
 ): Promise<LatencyRound & { readonly answeredPerSecond: number }> {
   const time = { warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
-  const place = { port, path: PATH, connections: USUAL_CONNECTIONS };
+  const place = { port, path: `/${size}`, connections: USUAL_CONNECTIONS };
   const order = makeOrder(place, ratePerSecond, time, options.seed + round);
+  const read = () => (pid === undefined ? NO_TIME : readProcessorTime(pid, ticksPerSecond));
   try {
-    if (pid === undefined) throw new Error('it is no process');
-    const before = readProcessorTime(pid, ticksPerSecond);
+    const before = read();
     const report = await openLoop.run(order);
-    const { userUs, systemUs } = elapsed(before, readProcessorTime(pid, ticksPerSecond));
+    const { userUs, systemUs } = elapsed(before, read());
     return { ...report, busy: (userUs + systemUs) / order.endUs };
   } catch (error) {
     return { latency: '', lateness: '', busy: 0, answeredPerSecond: 0, problems: [(error as Error).message.trim()] };

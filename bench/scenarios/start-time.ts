@@ -18,7 +18,7 @@ export async function measureStartTime(environment: Environment, subject: Subjec
   const samples: number[] = [];
   for (let round = 0; round < environment.options.rounds; round++) {
     samples.push(await startOnce(environment, subject));
-    environment.progress(`start, round ${round + 1}: ${subject.name} ${samples.at(-1)?.toFixed(0)} ms`);
+    environment.progress.step(`start, round ${round + 1}: ${subject.name} ${samples.at(-1)?.toFixed(0)} ms`);
   }
   return samples;
 }

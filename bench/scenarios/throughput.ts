@@ -71,13 +71,19 @@ async function measureCase(
   const rounds = new Map<RunningSubject, Round[]>(running.map((one) => [one, []]));
   for (let index = 0; index < options.rounds; index++) {
     for (const one of roundOrder(running, index)) {
+      if (index === 0) await warmUp(environment, measured, one);
       const round = await measureRound(environment, measured, one);
       rounds.get(one)?.push(round);
       const place = `${titleOf(measured)}, round ${index + 1} of ${options.rounds}`;
-      progress(`${place}: ${one.subject.name} ${describeRound(round)}`);
+      progress.step(`${place}: ${one.subject.name} ${describeRound(round)}`);
     }
   }
   return [...rounds].map(([{ subject }, all]) => ({ ...measured, subject: subject.name, rounds: all }));
+}
+
+/** What goes wrong here goes wrong in the first round, too, and is told there. */
+async function warmUp(environment: Environment, measured: Case, { port }: RunningSubject): Promise<void> {
+  await play(environment, measured, port, WARM_UP_SECONDS).catch(() => {});
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
@@ -88,7 +94,6 @@ async function measureRound(environment: Environment, measured: Case, { pid, por
     counters: readSystemCounters(pid, ticksPerSecond),
   });
   try {
-    await play(environment, measured, port, WARM_UP_SECONDS);
     const before = read();
     const result = await play(environment, measured, port, options.seconds);
     const after = read();

@@ -18,13 +18,14 @@ describe('the command line of the benchmark', () => {
       seconds: 4,
       loads: ['kept'],
       connections: [64],
+      latency: { layers: ['l7'], sizes: ['small'], shares: [0.7] },
       command: 'bin/fourseven',
     });
   });
 
   it('is shorter with --quick, and what is said in numbers wins', () => {
-    expect(options('--quick')).toMatchObject({ rounds: 2, seconds: 2 });
-    expect(options('--quick', '--rounds', '7')).toMatchObject({ rounds: 7, seconds: 2 });
+    expect(options('--quick')).toMatchObject({ rounds: 2, seconds: 1 });
+    expect(options('--quick', '--rounds', '7')).toMatchObject({ rounds: 7, seconds: 1 });
   });
 
   it('keeps the order of the suite whatever the order of a list', () => {

@@ -100,6 +100,9 @@ describe('the comparison of two runs', () => {
       latency: [
         {
           subject: 'haproxy',
+          layer: 'l7',
+          size: 'small',
+          share: 0.7,
           saturationPerSecond: 2_000,
           saturationBusy: 1,
           ratePerSecond: 1_000,
@@ -110,7 +113,7 @@ describe('the comparison of two runs', () => {
       start: [{ subject: 'fourseven', samples: [200] }],
     });
     expect(compareResults(run, run).map(({ title, before, ratio }) => [title, before, ratio])).toEqual([
-      ['latency at 70 % of saturation, haproxy: p99 µs', 200, 1],
+      ['L7, small body, latency at 70 % of saturation, haproxy: p99 µs', 200, 1],
       ['idle connection, fourseven: bytes', 510, 1],
       ['start, fourseven: ms', 200, 1],
     ]);
