@@ -34,10 +34,9 @@ export class Progress {
     this.#done++;
     const share = Math.min(1, this.#done / Math.max(1, this.#expected));
     const state = `${Math.floor(share * 100)} %, ${this.#left(share)}`;
-    if (!this.#isTerminal) return this.#write(`[${state}] ${text}\n`);
     const filled = Math.round(share * BAR_WIDTH);
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    this.#write(`\r\x1b[K${bar} ${state} · ${text}`);
+    this.#write(this.#isTerminal ? `\r\x1b[K${bar} ${state} · ${text}` : `[${state}] ${text}\n`);
   }
 
   /** The line that is written again and again is over. */

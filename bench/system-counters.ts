@@ -1,6 +1,6 @@
 /** What the kernel counts besides processor time: of the whole machine, of the loopback device, of a subject's threads. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { groupMembers } from './processor-time.ts';
+import { groupMembers, readProcessorTime } from './processor-time.ts';
 
 /** Counts since the machine, or a process, was started; or between two readings. */
 export interface SystemCounters {
@@ -13,6 +13,8 @@ export interface SystemCounters {
   readonly packets: number;
   /** Bytes of these packets with their headers. */
   readonly packetBytes: number;
+  /** Processor time of the origin. */
+  readonly originUs: number;
   /** Context switches of the subject's threads, voluntary or not. */
   readonly contextSwitches: number;
 }
@@ -55,13 +57,19 @@ export function parseContextSwitches(status: string): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** `processGroup`: of the subject, if it has one; `ticksPerSecond`: what `askTicksPerSecond` said. */
-export function readSystemCounters(processGroup: number | undefined, ticksPerSecond: number): SystemCounters {
+/** Process groups of the subject, if it has one, and of the origin; `ticksPerSecond`: what `askTicksPerSecond` said. */
+export function readSystemCounters(
+  processGroup: number | undefined,
+  originGroup: number,
+  ticksPerSecond: number,
+): SystemCounters {
+  const origin = readProcessorTime(originGroup, ticksPerSecond);
   const device = parseDevice(readFileSync('/proc/net/dev', 'latin1'), 'lo');
   return {
     machineUs: (parseBusyTicks(readFileSync('/proc/stat', 'latin1')) * 1_000_000) / ticksPerSecond,
     packets: device.packets,
     packetBytes: device.bytes,
+    originUs: origin.userUs + origin.systemUs,
     contextSwitches: (processGroup === undefined ? [] : groupMembers(processGroup))
       .flatMap(({ pid }) => threadSwitches(pid))
       .reduce((sum, count) => sum + count, 0),
@@ -84,6 +92,7 @@ export function countersBetween(before: SystemCounters, after: SystemCounters): 
     machineUs: after.machineUs - before.machineUs,
     packets: after.packets - before.packets,
     packetBytes: after.packetBytes - before.packetBytes,
+    originUs: after.originUs - before.originUs,
     contextSwitches: after.contextSwitches - before.contextSwitches,
   };
 }

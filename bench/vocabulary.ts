@@ -19,16 +19,17 @@ export const USUAL_SIZES: readonly BodySize[] = ['small', '16k', '1m'];
 
 /**
  * What clients do. `kept`: one request after the other on a connection that stays. `fresh`: a connection for each request. `pipelined`: several
- * requests at a time on a connection that stays. `upload`: as `kept`, but the request has the body. `messages`: WebSocket messages of this size, each
+ * requests at a time on a connection that stays. `unpooled`: as `kept`, but the origin closes its side behind each answer. `upload`: as `kept`, but the request has the body. `messages`: WebSocket messages of this size, each
  * sent back.
  */
-export const LOADS = ['kept', 'fresh', 'pipelined', 'upload', 'messages'] as const;
+export const LOADS = ['kept', 'fresh', 'pipelined', 'unpooled', 'upload', 'messages'] as const;
 export type LoadKind = (typeof LOADS)[number];
 
 export const LOAD_TITLES: Readonly<Record<LoadKind, string>> = {
   kept: '',
   fresh: 'a connection for each request',
   pipelined: 'pipelined',
+  unpooled: 'no connection to the origin kept',
   upload: 'uploads',
   messages: 'WebSocket messages',
 };
@@ -97,27 +98,34 @@ export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
   passed: 'TLS passed on',
 };
 
-/** The loads that make sense for a layer: `full`, `resumed` and `passed` are about the handshake and what follows it. */
+/** The loads that make sense for a layer. */
+const LOADS_OF: Readonly<Record<Layer, readonly LoadKind[]>> = {
+  l7: LOADS,
+  l4: ['kept', 'fresh', 'pipelined', 'upload', 'messages'],
+  // A connection for each request is what the next two are about.
+  tls: ['kept', 'pipelined', 'upload'],
+  full: ['fresh'],
+  resumed: ['fresh'],
+  reencrypted: ['kept', 'fresh', 'pipelined', 'upload'],
+  passed: ['kept', 'fresh'],
+};
+
+/** What is measured of a layer, of all that is asked for. `full` and `resumed` have one load, whatever is asked for. */
 export function casesOf(
   layer: Layer,
   loads: readonly LoadKind[],
   sizes: readonly BodySize[],
   connections: readonly number[],
 ): readonly Case[] {
-  const handshakes = layer === 'full' || layer === 'resumed';
-  if (handshakes || layer === 'passed') {
-    // A handshake costs what it does, whatever follows; and a relay what it does, whoever has the key.
-    const load = handshakes ? 'fresh' : 'kept';
-    return sizes.includes('small')
-      ? connections.map((count) => ({ layer, load, size: 'small', connections: count }))
-      : [];
-  }
-  const plain = layer === 'l7' || layer === 'l4';
-  return loads
-    .filter((load) => plain || load === 'kept' || load === 'pipelined' || load === 'upload')
-    .flatMap((load) =>
-      sizes.flatMap((size) => connections.map((count) => ({ layer, load, size, connections: count }))),
-    );
+  const possible = LOADS_OF[layer];
+  const chosen = possible.length === 1 ? possible : possible.filter((load) => loads.includes(load));
+  return chosen.flatMap((load) => {
+    // A handshake costs what it does, whatever follows; and a relay what it does, whoever has the key. The answer that ends a connection is small.
+    const smallOnly = layer === 'full' || layer === 'resumed' || layer === 'passed' || load === 'unpooled';
+    return sizes
+      .filter((size) => size === 'small' || !smallOnly)
+      .flatMap((size) => connections.map((count) => ({ layer, load, size, connections: count })));
+  });
 }
 
 /** Whether clients speak TLS. */

@@ -5,7 +5,7 @@ export interface LoadTarget {
   readonly connections: number;
   readonly seconds: number;
   /** `full` and `resumed`: a connection for each request, with a handshake of this kind. */
-  readonly kind: Exclude<LoadKind, 'messages'> | 'full' | 'resumed';
+  readonly kind: Exclude<LoadKind, 'messages' | 'unpooled'> | 'full' | 'resumed';
   /** Of `upload`: the file with the body. */
   readonly uploadFile?: string;
 }

@@ -8,12 +8,14 @@ import { bodyOf } from './bodies.ts';
 
 const port = Number(process.argv[2]);
 const bodies = new Map(BODY_SIZES.map((size) => [`/${size}`, bodyOf(size)]));
+bodies.set('/closing', bodyOf('small'));
 
 const server = createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => {
   if (request.url === '/upload') {
     request.resume().once('end', () => response.end(bodies.get('/small')));
     return;
   }
+  if (request.url === '/closing') response.setHeader('Connection', 'close');
   const body = request.url === '/forwarded' ? forwarded(request.headers) : bodies.get(request.url ?? '');
   if (body === undefined) response.statusCode = 404;
   response.setHeader('Content-Length', body?.length ?? 0);

@@ -12,6 +12,8 @@ export interface Origin {
   readonly port: number;
   /** Where it speaks TLS; 0 where it cannot. */
   readonly securePort: number;
+  /** Its process group. */
+  readonly pid: number;
   /** For the report. */
   readonly name: string;
 }
@@ -31,7 +33,7 @@ export async function startOrigin(
       ? startNode(children, port)
       : await startNginx(children, nginx, { port, securePort, directory, ...pair });
   await child.waitForPort(port);
-  return { port, securePort, name: child.name };
+  return { port, securePort, pid: child.pid, name: child.name };
 }
 
 function startNode(children: ChildProcesses, port: number): Child {

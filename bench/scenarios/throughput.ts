@@ -1,5 +1,5 @@
 import type { Environment, RunningSubject } from '../environment.ts';
-import type { LoadResult } from '../load/load.ts';
+import type { LoadResult, LoadTarget } from '../load/load.ts';
 import { fileOf } from '../origin/bodies.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
@@ -88,10 +88,10 @@ async function warmUp(environment: Environment, measured: Case, { port }: Runnin
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */
 async function measureRound(environment: Environment, measured: Case, { pid, port }: RunningSubject): Promise<Round> {
-  const { options, ticksPerSecond } = environment;
+  const { options, origin, ticksPerSecond } = environment;
   const read = () => ({
     time: pid === undefined ? NO_TIME : readProcessorTime(pid, ticksPerSecond),
-    counters: readSystemCounters(pid, ticksPerSecond),
+    counters: readSystemCounters(pid, origin.pid, ticksPerSecond),
   });
   try {
     const before = read();
@@ -119,8 +119,14 @@ function play(environment: Environment, measured: Case, port: number, seconds: n
     const uploadFile = fileOf(environment.directory, size);
     return environment.load.run({ url: `${at}/upload`, connections, seconds, kind: load, uploadFile });
   }
-  const kind = layer === 'full' || layer === 'resumed' ? layer : load;
-  return environment.load.run({ url: `${at}/${size}`, connections, seconds, kind });
+  const path = load === 'unpooled' ? 'closing' : size;
+  return environment.load.run({ url: `${at}/${path}`, connections, seconds, kind: kindOf(measured) });
+}
+
+function kindOf({ layer, load }: Case): LoadTarget['kind'] {
+  if (layer === 'full' || layer === 'resumed') return layer;
+  if (load === 'fresh') return isSecure(layer) ? 'full' : 'fresh';
+  return load === 'pipelined' ? 'pipelined' : 'kept';
 }
 
 function describeRound(round: Round): string {

@@ -13,7 +13,7 @@ const round = (userUs: number, systemUs: number, problems: string[] = []): Round
   seconds: 0.5,
   userUs: userUs * 1000,
   systemUs: systemUs * 1000,
-  counters: { machineUs: 30_000, packets: 4_000, packetBytes: 900_000, contextSwitches: 250 },
+  counters: { machineUs: 30_000, packets: 4_000, packetBytes: 900_000, originUs: 5_000, contextSwitches: 250 },
   problems,
 });
 

@@ -38,12 +38,16 @@ describe('counters of the kernel', () => {
 
   it.runIf(process.platform === 'linux')('grow on a real machine', async () => {
     const { processGroup } = parseProcessStat(readFileSync('/proc/self/stat', 'latin1'));
-    const before = readSystemCounters(processGroup, 100);
+    const before = readSystemCounters(processGroup, processGroup, 100);
     const until = performance.now() + 200;
     while (performance.now() < until);
     await new Promise((resolve) => setTimeout(resolve, 5));
-    const { machineUs, contextSwitches } = countersBetween(before, readSystemCounters(processGroup, 100));
+    const { machineUs, originUs, contextSwitches } = countersBetween(
+      before,
+      readSystemCounters(processGroup, processGroup, 100),
+    );
     expect(machineUs).toBeGreaterThan(100_000);
+    expect(originUs).toBeGreaterThan(100_000);
     expect(contextSwitches).toBeGreaterThan(0);
   });
 });

@@ -15,18 +15,31 @@ describe('the cases of a layer', () => {
     ]);
   });
 
-  it('leave out what the load cannot do over TLS', () => {
-    expect(casesOf('tls', LOADS, ['small'], [64]).map(({ load }) => load)).toEqual(['kept', 'pipelined', 'upload']);
+  it.each([
+    ['l7', ['kept', 'fresh', 'pipelined', 'unpooled', 'upload', 'messages']],
+    ['l4', ['kept', 'fresh', 'pipelined', 'upload', 'messages']],
+    ['tls', ['kept', 'pipelined', 'upload']],
+    ['reencrypted', ['kept', 'fresh', 'pipelined', 'upload']],
+    ['full', ['fresh']],
+    ['resumed', ['fresh']],
+    ['passed', ['kept', 'fresh']],
+  ] as const)('leave out what makes no sense: %s', (layer, loads) => {
+    expect(casesOf(layer, LOADS, ['small'], [64]).map(({ load }) => load)).toEqual(loads);
   });
 
-  it.each([
-    ['full', 'fresh'],
-    ['resumed', 'fresh'],
-    ['passed', 'kept'],
-  ] as const)('are small bodies alone where the layer is about its handshake: %s', (layer, load) => {
-    expect(casesOf(layer, LOADS, ['small', '1m'], [64])).toEqual([{ layer, load, size: 'small', connections: 64 }]);
-    expect(casesOf(layer, LOADS, ['1m'], [64])).toEqual([]);
+  it('are about the handshake, whatever load is asked for, where the layer is', () => {
+    expect(casesOf('full', ['kept'], ['small'], [64]).map(({ load }) => load)).toEqual(['fresh']);
+    expect(casesOf('passed', ['pipelined'], ['small'], [64])).toEqual([]);
   });
+
+  it.each(['full', 'resumed', 'passed'] as const)(
+    'are small bodies alone where the body is not the point: %s',
+    (layer) => {
+      const sizes = new Set(casesOf(layer, LOADS, ['small', '1m'], [64]).map(({ size }) => size));
+      expect([...sizes]).toEqual(['small']);
+      expect(casesOf(layer, LOADS, ['1m'], [64])).toEqual([]);
+    },
+  );
 
   it('are named by what is unusual in them', () => {
     expect(titleOf(usualCase('l7', 'small'))).toBe('L7, small body');
