@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { EXPERIMENTS } from './claims/all-claims.ts';
 import {
   BODY_SIZES,
   type BodySize,
@@ -33,6 +34,8 @@ export interface Options {
     /** Loads, as shares of what the weakest subject answers at most. */
     readonly shares: readonly number[];
   };
+  /** Numbers of the claims whose experiments are played. */
+  readonly claims: readonly number[];
   /** Of the schedules of the open loop. */
   readonly seed: number;
   readonly idleConnections: number;
@@ -50,6 +53,8 @@ export type ParsedArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'problem'; readonly problem: string };
 
+/** The numbers of the experiments; the other claims are read off the scenarios. */
+const PLAYED_CLAIMS = EXPERIMENTS.map(({ number }) => number);
 const DEFAULT_IDLE_CONNECTIONS = 5000;
 const FULL = { rounds: 5, seconds: 4 };
 const QUICK = { rounds: 2, seconds: 1 };
@@ -76,6 +81,7 @@ compare says which figures of two runs (--json) differ by more than their rounds
   --connections LIST    connections of the load, 1 to 10000 (default: ${USUAL_CONNECTIONS})
   --shares LIST         loads of latency, in percent of what the weakest subject answers at most (default: 70)
   --latency-layers LIST layers whose latency is measured (default: l7)
+  --claims LIST         numbers of the claims whose experiments are played (default: all)
   --seed N              makes the same arrivals as before (default: 1)
   --command FILE        the proxy under test (default: bin/fourseven)
   --json FILE           writes all figures, every round, as JSON
@@ -123,6 +129,7 @@ function parseValues(args: string[]) {
       seconds: { type: 'string' },
       connections: { type: 'string' },
       shares: { type: 'string' },
+      claims: { type: 'string' },
       'latency-layers': { type: 'string' },
       seed: { type: 'string' },
       command: { type: 'string' },
@@ -157,6 +164,7 @@ function toOptions(values: Values): Options {
       .split(',')
       .map((text) => wholeNumber('--connections', text.trim(), USUAL_CONNECTIONS, 10_000)),
     latency: toLatency(values),
+    claims: toClaims(values),
     seed: wholeNumber('--seed', values.seed, 1, 1_000_000),
     idleConnections: wholeNumber('--idle', values.idle, DEFAULT_IDLE_CONNECTIONS, 100_000),
     command: values.command ?? 'bin/fourseven',
@@ -178,6 +186,15 @@ function toLatency(values: Values): Options['latency'] {
     sizes: values.sizes === undefined ? ['small'] : chosen('--sizes', values.sizes, BODY_SIZES),
     shares,
   };
+}
+
+function toClaims({ claims }: Values): readonly number[] {
+  if (claims === undefined) return PLAYED_CLAIMS;
+  return claims.split(',').map((text) => {
+    const number = Number(text.trim());
+    if (PLAYED_CLAIMS.includes(number)) return number;
+    throw new Error(`--claims: "${text.trim()}" has no experiment; choose from ${PLAYED_CLAIMS.join(', ')}`);
+  });
 }
 
 function chosenScenarios(values: Values): readonly Scenario[] {

@@ -89,6 +89,12 @@ export class Child {
     await this.#wait(`the line "${line}"`, async () => this.#stdout.split('\n').includes(line));
   }
 
+  /** Resolves with the first line of standard output. Throws if the process ends before, or at the deadline. */
+  async waitForFirstLine(): Promise<string> {
+    await this.#wait('a first line', async () => this.#stdout.includes('\n'));
+    return this.#stdout.slice(0, this.#stdout.indexOf('\n'));
+  }
+
   /** Resolves once something accepts on this port of 127.0.0.1. Throws if the process ends before, or at the deadline. */
   async waitForPort(port: number): Promise<void> {
     await this.#wait(`port ${port}`, () => accepts(port));

@@ -74,7 +74,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 5;
+export const RESULTS_FORMAT = 6;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
@@ -96,6 +96,8 @@ export interface Results {
   /** Milliseconds from start to first byte. */
   readonly start: readonly SampleResult[];
   readonly micro: readonly MicroResult[];
+  /** What the experiments of the claims have found, by the number of the claim. */
+  readonly experiments: Readonly<Record<number, unknown>>;
   readonly failures: readonly Failure[];
 }
 
@@ -107,6 +109,8 @@ export interface Summary {
   readonly systemUs: number;
   /** Processor time of the whole machine, load and origin included. */
   readonly machineUs: number;
+  /** Processor time of the origin. */
+  readonly originUs: number;
   readonly packets: number;
   readonly contextSwitches: number;
   readonly requestsPerSecond: number;
@@ -138,11 +142,14 @@ export function summarize(rounds: readonly Round[]): Summary {
   };
 }
 
-function summarizeCounters(rounds: readonly Round[]): Pick<Summary, 'machineUs' | 'packets' | 'contextSwitches'> {
+function summarizeCounters(
+  rounds: readonly Round[],
+): Pick<Summary, 'machineUs' | 'originUs' | 'packets' | 'contextSwitches'> {
   const perRequest = (name: keyof SystemCounters): number =>
     median(rounds.flatMap(({ counters, requests }) => (counters === null ? [] : [counters[name] / requests])));
   return {
     machineUs: perRequest('machineUs'),
+    originUs: perRequest('originUs'),
     packets: perRequest('packets'),
     contextSwitches: perRequest('contextSwitches'),
   };

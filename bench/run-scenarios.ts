@@ -11,6 +11,7 @@ import { ROOT } from './paths.ts';
 import { askTicksPerSecond } from './processor-time.ts';
 import type { Progress } from './progress.ts';
 import { type Failure, RESULTS_FORMAT, type Results, type SampleResult, type ThroughputResult } from './results.ts';
+import { playClaims } from './scenarios/claims.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
 import { measureLatency } from './scenarios/latency.ts';
 import { measureMicro } from './scenarios/micro.ts';
@@ -68,6 +69,10 @@ export async function runScenarios(
       : Promise.resolve([]);
   const idle = await sample('idle', measureIdle);
   const start = await sample('start', measureStartTime);
+  const claims = options.scenarios.includes('claims')
+    ? await playClaims(environment)
+    : { experiments: {}, failures: [] };
+  failures.push(...claims.failures);
   const micro = options.scenarios.includes('micro') ? await measureMicro(environment) : [];
   return {
     format: RESULTS_FORMAT,
@@ -86,6 +91,7 @@ export async function runScenarios(
     idle,
     start,
     micro,
+    experiments: claims.experiments,
     failures,
   };
 }
@@ -171,9 +177,13 @@ function isLayer(scenario: Scenario): scenario is Layer {
 }
 
 /** How many measurements there will be, if all goes well. */
-function stepsOf({ scenarios, loads, sizes, connections, rounds, latency }: Options, { ready }: Lineup): number {
+function stepsOf(
+  { scenarios, loads, sizes, connections, rounds, latency, claims }: Options,
+  { ready }: Lineup,
+): number {
   const measured = scenarios.map((scenario) => {
     if (scenario === 'micro') return 0;
+    if (scenario === 'claims') return claims.length;
     if (scenario === 'latency') {
       const each = latency.sizes.length * latency.shares.length * rounds;
       return latency.layers.reduce((sum, layer) => sum + ready[layer].length, 0) * each;

@@ -84,8 +84,8 @@ export const SUBJECT_NAMES = [
 ] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
-/** `latency`: in an open loop. `idle`: memory. `start`: time to the first byte. These are of L7. `micro`: single units of the proxy. */
-export const SCENARIOS = [...LAYERS, 'latency', 'idle', 'start', 'micro'] as const;
+/** `latency`: in an open loop. `idle`: memory. `start`: time to the first byte. These are of L7. `micro`: single units of the proxy. `claims`: experiments. */
+export const SCENARIOS = [...LAYERS, 'latency', 'idle', 'start', 'micro', 'claims'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
@@ -120,8 +120,8 @@ export function casesOf(
   const possible = LOADS_OF[layer];
   const chosen = possible.length === 1 ? possible : possible.filter((load) => loads.includes(load));
   return chosen.flatMap((load) => {
-    // A handshake costs what it does, whatever follows; and a relay what it does, whoever has the key. The answer that ends a connection is small.
-    const smallOnly = layer === 'full' || layer === 'resumed' || layer === 'passed' || load === 'unpooled';
+    // A relay costs what it does, whoever has the key. The answer that ends a connection is small.
+    const smallOnly = layer === 'passed' || load === 'unpooled';
     return sizes
       .filter((size) => size === 'small' || !smallOnly)
       .flatMap((size) => connections.map((count) => ({ layer, load, size, connections: count })));

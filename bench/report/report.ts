@@ -1,3 +1,4 @@
+import { judgeClaims } from '../claims/all-claims.ts';
 import {
   casesIn,
   isGeneratorBottleneck,
@@ -35,6 +36,7 @@ export function renderReport(results: Results): string {
     ...sampleSection('Memory per idle keep-alive connection, bytes (PSS)', results.idle),
     ...sampleSection('Start to first byte, milliseconds', results.start),
     ...microSection(results),
+    ...claimSections(results),
     ...failureSection(results),
     ...barSection(results),
   ];
@@ -152,6 +154,14 @@ function sampleSection(title: string, samples: readonly SampleResult[]): string[
     return [result.subject, formatCount(median), `${formatCount(min)}–${formatCount(max)}`];
   });
   return [`${title}\n\n${renderText({ columns: ['', 'median', 'min–max'], rows })}`];
+}
+
+function claimSections(results: Results): string[] {
+  return judgeClaims(results).map(({ number, claim, verdict, found, table, turns }) =>
+    [`${number}. ${claim}`, `  ${verdict.toUpperCase()}. ${found}`, renderText(table), `  It turns: ${turns}`].join(
+      '\n\n',
+    ),
+  );
 }
 
 export const MICRO_TITLES: Readonly<Record<MicroResult['group'], { readonly title: string; readonly x: string }>> = {

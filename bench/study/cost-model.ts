@@ -8,8 +8,19 @@ import { Matrix, QrDecomposition } from 'ml-matrix';
 import { makeRandom } from '../load/open-loop/arrivals.ts';
 import { median } from '../statistics.ts';
 
-/** What may have a price. Handshakes are whole ones; a resumed one is a resumption. */
-export const TERMS = ['connections', 'packets', 'kibibytes', 'requests', 'handshakes', 'resumptions'] as const;
+/**
+ * What may have a price. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
+ * every answer goes to sleep and is woken for each, one that always has work does not.
+ */
+export const TERMS = [
+  'connections',
+  'packets',
+  'kibibytes',
+  'requests',
+  'handshakes',
+  'resumptions',
+  'wakeups',
+] as const;
 export type Term = (typeof TERMS)[number];
 
 /** How much of each there was for one request. */
@@ -49,7 +60,7 @@ export interface CostModel {
 }
 
 const RESAMPLES = 400;
-const NONE: Prices = { connections: 0, packets: 0, kibibytes: 0, requests: 0, handshakes: 0, resumptions: 0 };
+const NONE = Object.fromEntries(TERMS.map((term) => [term, 0])) as unknown as Prices;
 
 export function fitCostModel(observations: readonly Observation[], seed: number): CostModel {
   const prices = fitPrices(observations.map(toPoint));
@@ -82,7 +93,7 @@ function residualOf({ title, work, costsUs }: Observation, prices: Prices): Resi
 }
 
 /**
- * Non-negative least squares of the relative error. There are few terms, so every set of them is tried (64 at most): of those without a negative price, the one
+ * Non-negative least squares of the relative error. There are few terms, so every set of them is tried (127 at most): of those without a negative price, the one
  * with the least error is the answer (Lawson and Hanson, "Solving Least Squares Problems", 1974, chapter 23: the optimum is the unconstrained one of
  * its positive terms).
  */

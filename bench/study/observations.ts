@@ -36,5 +36,6 @@ function workOf({ layer, load, size, rounds }: ThroughputResult): Work {
     requests: layer === 'l4' || isMessage ? 0 : 1,
     handshakes: layer === 'full' ? 1 : 0,
     resumptions: layer === 'resumed' ? 1 : 0,
+    wakeups: median(rounds.map(({ counters, requests }) => (counters?.contextSwitches ?? Number.NaN) / requests)),
   };
 }

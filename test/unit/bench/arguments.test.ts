@@ -18,6 +18,7 @@ describe('the command line of the benchmark', () => {
       seconds: 4,
       loads: ['kept'],
       connections: [64],
+      claims: [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
       latency: { layers: ['l7'], sizes: ['small'], shares: [0.7] },
       command: 'bin/fourseven',
     });

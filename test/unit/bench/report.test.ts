@@ -33,6 +33,7 @@ describe('the report', () => {
       userUs: 2,
       systemUs: 10,
       machineUs: 30,
+      originUs: 5,
       packets: 4,
       contextSwitches: 0.25,
       requestsPerSecond: 2000,

@@ -19,6 +19,7 @@ export function resultsWith(more: Partial<Results> = {}): Results {
     idle: [],
     start: [],
     micro: [],
+    experiments: {},
     failures: [],
     ...more,
   };

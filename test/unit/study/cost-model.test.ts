@@ -9,8 +9,24 @@ import {
   type Work,
 } from '../../../bench/study/cost-model.ts';
 
-const NO_WORK: Work = { connections: 0, packets: 0, kibibytes: 0, requests: 0, handshakes: 0, resumptions: 0 };
-const PRICES: Prices = { connections: 40, packets: 4, kibibytes: 0.25, requests: 6, handshakes: 700, resumptions: 150 };
+const NO_WORK: Work = {
+  connections: 0,
+  packets: 0,
+  kibibytes: 0,
+  requests: 0,
+  handshakes: 0,
+  resumptions: 0,
+  wakeups: 0,
+};
+const PRICES: Prices = {
+  connections: 40,
+  packets: 4,
+  kibibytes: 0.25,
+  requests: 6,
+  handshakes: 700,
+  resumptions: 150,
+  wakeups: 8,
+};
 
 /** Scenarios as a run has them: kept and fresh connections, four sizes, with and without a handshake. */
 const SCENARIOS: readonly Work[] = [1, 16, 128, 1024].flatMap((kibibytes) => {
@@ -19,6 +35,7 @@ const SCENARIOS: readonly Work[] = [1, 16, 128, 1024].flatMap((kibibytes) => {
     { ...NO_WORK, packets, kibibytes, requests: 1 },
     { ...NO_WORK, packets: packets + 8, kibibytes, requests: 1, connections: 1 },
     { ...NO_WORK, packets: packets / 2, kibibytes, requests: 1 },
+    { ...NO_WORK, packets, kibibytes, requests: 1, wakeups: 1.7 },
     { ...NO_WORK, packets: packets + 14, kibibytes, requests: 1, connections: 1, handshakes: 1 },
     { ...NO_WORK, packets: packets + 11, kibibytes, requests: 1, connections: 1, resumptions: 1 },
   ];
