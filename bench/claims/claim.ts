@@ -10,6 +10,9 @@ export interface Judgement {
   /** What was found, in a sentence or three, with the figures that decide. */
   readonly found: string;
   readonly table: Table;
+  /** What decides it, as bars, in one unit. */
+  readonly bars: readonly { readonly name: string; readonly value: number }[];
+  readonly unit: string;
   /** The condition under which the verdict would be another. */
   readonly turns: string;
 }

@@ -2,10 +2,10 @@
 
 const NO_FIGURE = '–';
 
-/** Three or four significant digits, enough for figures that repeat within a percent: 9.87, 10.35, 566. */
+/** Three or four significant digits, enough for figures that repeat within a percent: 9.87, 10.35, 566, 1,024. */
 export function formatFigure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return NO_FIGURE;
-  return value < 100 ? value.toFixed(2) : value.toFixed(0);
+  return value < 100 ? value.toFixed(2) : formatCount(value);
 }
 
 export function formatRatio(value: number | undefined): string {

@@ -223,7 +223,7 @@ function summaryRow(results: Results, names: readonly SubjectName[], measured: C
 /** What the figures were made on and with. */
 export function describeRun(results: Results): string {
   const { machine, versions, load, origin, pinned, connections, rounds, seconds } = results;
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`.trim());
   const cores = pinned ? 'proxies pinned to one core, origin and load to another' : 'nothing pinned to a core';
   return [
     `${machine.processor}, ${machine.cores} cores, ${machine.kernel}, node ${machine.node}; ${cores}.`,

@@ -51,6 +51,11 @@ export const busyConnection: Experiment<Data> = {
         columns: ['endpoint', 'connections', 'requests'],
         rows: connections.map((count, index) => [String(index), formatCount(count), formatCount(requests[index]!)]),
       },
+      bars: [
+        { name: 'connections', value: 100 * ofConnections },
+        { name: 'requests', value: 100 * ofRequests },
+      ],
+      unit: 'fullest beyond the mean, %',
       turns: 'At Layer 7, where requests are counted, not connections; or where connections are many and alike.',
     };
   },

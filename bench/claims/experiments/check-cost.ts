@@ -73,6 +73,11 @@ export const checkCost: Experiment<Data> = {
           formatFigure(one.p99Us / 1000),
         ]),
       },
+      bars: [
+        { name: 'proxy', value: perCheckUs },
+        { name: 'endpoint', value: atEndpointUs },
+      ],
+      unit: 'µs of CPU per check',
       turns: `By number: what is negligible for one endpoint is not for all of them. At ${formatFigure(perCheckUs)} µs each, a core is used up by ${formatCount(1e6 / perCheckUs)} checks per second.`,
     };
   },

@@ -58,6 +58,13 @@ export const checkInterval: Experiment<readonly Row[]> = {
           ...KINDS.map(({ name }) => formatCount(errors[name])),
         ]),
       },
+      bars: rows.flatMap(({ intervalMs, errors }) =>
+        (['check alone', 'and retries'] as const).map((name) => ({
+          name: `${formatFigure(intervalMs / 1000)} s, ${name}`,
+          value: errors[name],
+        })),
+      ),
+      unit: 'errors',
       turns:
         'Where the check is all there is, the claim holds. Where the answers of live traffic are judged and what may be repeated is, the interval decides nothing but how soon an endpoint comes back.',
     };

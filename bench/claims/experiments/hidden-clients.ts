@@ -75,6 +75,14 @@ export const hiddenClients: Experiment<Data> = {
           ['real run', formatCount(REAL_ADDRESSES), '', formatPercent(real)],
         ],
       },
+      bars: [
+        ...arithmetic.map(({ addresses, zipf }) => ({
+          name: `${formatCount(addresses)} addresses`,
+          value: 100 * zipf,
+        })),
+        { name: `${REAL_ADDRESSES}, real run`, value: 100 * real },
+      ],
+      unit: 'fullest beyond the mean, %',
       turns:
         'With thousands of addresses of like weight; or where what is hashed belongs to one user, as a cookie or a header does.',
     };

@@ -63,6 +63,8 @@ export const lyingCheck: Experiment<readonly Row[]> = {
           outAfterMs === null ? 'never' : formatFigure(outAfterMs / 1000),
         ]),
       },
+      bars: rows.map(({ name, errors }) => ({ name, value: errors })),
+      unit: 'errors',
       turns: 'Where the process ends or the machine is gone: then its port is closed, and a TCP check sees it.',
     };
   },

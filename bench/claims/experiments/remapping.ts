@@ -70,6 +70,8 @@ export const remapping: Experiment<readonly Row[]> = {
         columns: ['', 'moved', 'fullest beyond the mean'],
         rows: rows.map(({ name, moved, imbalance: uneven }) => [name, formatPercent(moved), formatPercent(uneven)]),
       },
+      bars: rows.map(({ name, moved }) => ({ name, value: 100 * moved })),
+      unit: 'keys that moved, %',
       turns:
         'Never for the moved keys: it is arithmetic. A bound on the load gives up some of it for evenness, and keys that were sent on then move back and forth.',
     };

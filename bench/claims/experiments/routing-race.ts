@@ -62,6 +62,11 @@ export const routingRace: Experiment<readonly Row[]> = {
           formatCount(failed),
         ]),
       },
+      bars: rows.map(({ name, waitMs, failed }) => ({
+        name: name.includes('retries') ? 'no wait, retries' : `waits ${formatFigure(waitMs / 1000)} s`,
+        value: failed,
+      })),
+      unit: 'requests failed',
       turns:
         'The wait has to be longer than the news takes, wherever it stands on the way. A proxy that retries what was refused closes the race for what may be repeated by itself.',
     };

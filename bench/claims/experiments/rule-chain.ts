@@ -84,6 +84,10 @@ export const ruleChain: Experiment<readonly Chain[]> = {
           ]);
         }),
       },
+      bars: measured.flatMap(({ endpoints, taken }) =>
+        taken.map((count, index) => ({ name: `rule ${index + 1} of ${endpoints}`, value: count })),
+      ),
+      unit: 'connections',
       turns:
         'The split is of connections, as they are made: where they live long or carry unequal work, equal shares of connections are no equal load.',
     };

@@ -24,6 +24,11 @@ const CASES = {
   }),
 } satisfies Readonly<Record<string, (index: number) => Partial<Manners>>>;
 type CaseName = keyof typeof CASES;
+const SHORT: Readonly<Record<CaseName, string>> = {
+  'equal durations': 'equal',
+  'one endpoint is slow': 'slow endpoint',
+  'one request in 200 is slow, one worker': 'mixed',
+};
 
 interface Row {
   readonly name: CaseName;
@@ -81,6 +86,10 @@ export const slowEndpoint: Experiment<readonly Row[]> = {
           formatCount(peak),
         ]),
       },
+      bars: rows
+        .filter(({ policy }) => policy === 'round-robin' || policy === 'least-request')
+        .map(({ name, policy, p99Us }) => ({ name: `${SHORT[name]}, ${policy}`, value: p99Us / 1000 })),
+      unit: 'p99, ms',
       turns:
         'With room to spare: as long as no endpoint gets more than its workers can do, nothing piles up, whatever the policy.',
     };

@@ -105,6 +105,8 @@ export const stickiness: Experiment<readonly Row[]> = {
           formatCount(lost),
         ]),
       },
+      bars: rows.map(({ name, requests }) => ({ name, value: 100 * requests })),
+      unit: 'busiest beyond the mean, %',
       turns:
         'Where clients are many and alike, stickiness skews nothing. An endpoint that is down moves its own clients alone, by cookie or by hash; one that is taken out of the configuration moves nearly all of them, where the hash is modulo N.',
     };

@@ -73,6 +73,8 @@ export const takingOut: Experiment<readonly Row[]> = {
           formatCount(cut),
         ]),
       },
+      bars: rows.map(({ cut, deadlineMs }) => ({ name: `drain of ${formatFigure(deadlineMs / 1000)} s`, value: cut })),
+      unit: 'requests cut',
       turns:
         'Where requests may be repeated, a retry hides what is cut before the first byte of its answer; for anything else the deadline has to be longer than the longest request.',
     };

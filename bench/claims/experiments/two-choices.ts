@@ -84,6 +84,13 @@ export const twoChoices: Experiment<Data> = {
         columns: ['', 'endpoints', 'random', 'the better of two'],
         rows: [...arithmetic.map((one) => row(one, 'arithmetic')), row(real, 'real run')],
       },
+      bars: [
+        { name: `random, ${last.endpoints}`, value: 100 * last.random },
+        { name: `two choices, ${last.endpoints}`, value: 100 * last.twoChoices },
+        { name: `random, real ${real.endpoints}`, value: 100 * real.random },
+        { name: `two choices, real ${real.endpoints}`, value: 100 * real.twoChoices },
+      ],
+      unit: 'fullest beyond the mean, %',
       turns:
         'The number of endpoints alone makes random worse, not better: the fullest of many is farther from the mean. What makes it better is more requests in flight for each: the deviation grows with their root, the mean with their number.',
     };
