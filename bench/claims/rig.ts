@@ -64,6 +64,7 @@ export interface Drive {
 }
 
 const ANSWER_DEADLINE_MS = 5_000;
+const QUICK_BELOW_ROUNDS = 3;
 const CONNECTIONS_MAX = 256;
 
 /** Endpoints, all in one process. */
@@ -148,9 +149,9 @@ export class Rig {
     this.#environment = environment;
   }
 
-  /** Seconds that an experiment may take for one setting: shorter in a quick run. */
+  /** Whether a first look is enough: each setting once, and not for long. */
   get isQuick(): boolean {
-    return this.#environment.options.seconds <= 1;
+    return this.#environment.options.rounds < QUICK_BELOW_ROUNDS;
   }
 
   say(text: string): void {

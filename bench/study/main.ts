@@ -17,14 +17,14 @@ import { mergeResults } from './merge.ts';
 import { planOf } from './plan.ts';
 import { renderHtml } from './report/html.ts';
 import { pictureFile, picturesOf, renderMarkdown } from './report/markdown.ts';
-import { buildReport } from './sections.ts';
+import { buildReport } from './sections/all-sections.ts';
 
 const HELP = `Usage: npm run study -- [options]
 
 Measures what a layer costs on this machine and writes a report: report.html (one file, which needs nothing else), report.md with plots/, and
 results.json with every round.
 
-  --quick       a first look in ten minutes, instead of forty
+  --quick       a first look in ten minutes, instead of thirty
   --from FILE   measures nothing: makes the report of a results.json
   --out DIR     where it is written (default: study)
   --seed N      of every schedule and fit (default: 1)

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { EXPERIMENTS } from '../../../bench/claims/all-claims.ts';
+import { crossing } from '../../../bench/study/crossing.ts';
+import { mergeResults } from '../../../bench/study/merge.ts';
+import { observationsOf } from '../../../bench/study/observations.ts';
+import { planOf } from '../../../bench/study/plan.ts';
+import type { Report } from '../../../bench/study/report/document.ts';
+import { renderHtml } from '../../../bench/study/report/html.ts';
+import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/report/markdown.ts';
+import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
+import { buildReport } from '../../../bench/study/sections/all-sections.ts';
+import { SCENARIOS } from '../../../bench/vocabulary.ts';
+import { resultsWith } from '../bench/results-with.ts';
+import { studyResults } from './study-results.ts';
+
+const PICTURE = {
+  name: 'a-picture',
+  caption: 'What <it> shows',
+  description: 'In "words"',
+  svg: '<svg width="1"></svg>',
+};
+const REPORT: Report = {
+  title: 'A & B',
+  introduction: [{ kind: 'text', text: 'Before.' }],
+  sections: [
+    {
+      id: 'one',
+      title: 'One',
+      blocks: [
+        { kind: 'heading', text: 'A part' },
+        { kind: 'picture', picture: PICTURE },
+        { kind: 'table', caption: 'Figures', table: { columns: ['', 'a'], rows: [['x', '1']] } },
+        { kind: 'command', command: 'npm run bench' },
+      ],
+    },
+  ],
+};
+
+describe('the report', () => {
+  it('is one HTML file that asks for nothing else, and escapes what it is given', () => {
+    const html = renderHtml(REPORT);
+    expect(html).toContain('<title>A &amp; B</title>');
+    expect(html).toContain('<figcaption>What &lt;it&gt; shows</figcaption>');
+    expect(html).toContain('aria-label="In &quot;words&quot;"');
+    expect(html).toContain('<th scope="row">x</th><td>1</td>');
+    expect(html).not.toMatch(/<script|<link|src=|@import|url\(/);
+    expect(html.replaceAll('http://www.w3.org/', '')).not.toMatch(/https?:/);
+  });
+
+  it('is Markdown with pictures beside it', () => {
+    expect(renderMarkdown(REPORT)).toBe(
+      [
+        '# A & B',
+        'Before.',
+        '## One',
+        '### A part',
+        '![In "words"](plots/a-picture.svg)',
+        '*What <it> shows*',
+        'Figures',
+        '|     |   a |\n|-----|----:|\n| x   |   1 |',
+        'Repeat it: `npm run bench`\n',
+      ].join('\n\n'),
+    );
+    expect(picturesOf(REPORT).map(pictureFile)).toEqual(['plots/a-picture.svg']);
+  });
+
+  it('has a section for all that was measured, and none for what was not', () => {
+    expect(buildReport(resultsWith(), 'npm run study').sections).toEqual([]);
+    const report = buildReport(studyResults(), 'npm run study');
+    expect(report.sections.map(({ id }) => id)).toEqual([
+      'size',
+      'clients',
+      'connections',
+      'prices',
+      'latency',
+      'floor',
+      'units',
+      'memory',
+      'claims',
+    ]);
+    const html = renderHtml(report);
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+    // Each section says how its figures are made again.
+    for (const { blocks } of report.sections) expect(blocks.some(({ kind }) => kind === 'command')).toBe(true);
+  });
+
+  it('says what follows from the figures: other figures, another sentence', () => {
+    const textOf = (factor: number): string =>
+      renderMarkdown(buildReport(studyResults({ l7Factor: factor }), 'npm run study'));
+    expect(textOf(1.5)).toContain(
+      'With kept connections, Layer 4 was the cheaper one at every size; Layer 7 takes 1.50',
+    );
+    expect(textOf(0.5)).toContain(
+      'With kept connections, Layer 7 was the cheaper one at every size; Layer 7 takes 0.50',
+    );
+  });
+
+  it('commands name what the benchmark knows', () => {
+    const report = renderMarkdown(buildReport(studyResults(), 'npm run study'));
+    const commands = [...report.matchAll(/npm run bench -- ([^`]+)/g)].map(([, words]) => words!);
+    expect(commands.length).toBeGreaterThan(5);
+    for (const words of commands) {
+      const only = /--only (\S+)/.exec(words)?.[1]?.split(',') ?? [];
+      for (const name of only) expect(SCENARIOS).toContain(name);
+    }
+  });
+});
+
+describe('pictures', () => {
+  it('have the colour of their surroundings, and a legend where there is more than one name', () => {
+    const points = [
+      { x: 1, y: 1 },
+      { x: 10, y: 2 },
+    ];
+    const axes = { x: { label: 'x', log: true }, y: { label: 'y' } };
+    const one = drawCurves([{ name: 'haproxy', points }], axes);
+    const two = drawCurves(
+      ['haproxy', 'nginx'].map((name) => ({ name, points })),
+      axes,
+    );
+    expect(one).toMatch(/^<svg /);
+    expect(one).toContain('currentColor');
+    expect(one).not.toContain('<circle');
+    expect(two.match(/<circle/g)).toHaveLength(2);
+    expect(drawBars([{ group: 'g', name: 'nginx', value: 2 }], { label: 'x' }, String)).toContain('>2</text>');
+  });
+
+  it('give each nine of a percentile the same room', () => {
+    const room = (a: number, b: number): number => Math.log(percentileX(b)) - Math.log(percentileX(a));
+    expect(room(90, 99)).toBeCloseTo(room(99, 99.9), 9);
+    expect(PERCENTILE_AXIS.ticks?.map((x) => PERCENTILE_AXIS.format?.(x))).toEqual(['50 %', '90 %', '99 %', '99.9 %']);
+  });
+});
+
+describe('a crossing', () => {
+  it('is between the points where the curve passes the level, on a logarithmic axis', () => {
+    const points = [
+      { x: 1, y: 3 },
+      { x: 100, y: 1 },
+      { x: 1_000, y: 0 },
+    ];
+    expect(crossing(points, 2)).toBeCloseTo(10, 9);
+    expect(crossing(points, 1)).toBeCloseTo(100, 9);
+    expect(crossing(points, 4)).toBeUndefined();
+    expect(crossing([], 1)).toBeUndefined();
+  });
+});
+
+describe('the plan of the study', () => {
+  it.each([true, false])('asks for what the benchmark knows, and plays every claim (quick: %s)', (isQuick) => {
+    const plan = planOf(isQuick, 7);
+    const scenarios = new Set(plan.flatMap((options) => options.scenarios));
+    for (const needed of ['l4', 'l7', 'tls', 'full', 'passed', 'reencrypted', 'latency', 'micro', 'claims'] as const) {
+      expect(scenarios).toContain(needed);
+    }
+    expect(plan.every(({ seed }) => seed === 7)).toBe(true);
+    const claims = plan.filter((options) => options.scenarios.includes('claims')).flatMap((options) => options.claims);
+    expect(claims).toEqual(EXPERIMENTS.map(({ number }) => number));
+  });
+});
+
+describe('the parts of a study', () => {
+  it('become one run', () => {
+    const merged = mergeResults([
+      resultsWith({ connections: [64], versions: { nginx: '1' }, experiments: { 6: 'six' } }),
+      resultsWith({
+        connections: [1, 64],
+        versions: { haproxy: '2' },
+        experiments: { 7: 'seven' },
+        idleConnections: 10,
+      }),
+    ]);
+    expect(merged.connections).toEqual([1, 64]);
+    expect(merged.versions).toEqual({ nginx: '1', haproxy: '2' });
+    expect(merged.experiments).toEqual({ 6: 'six', 7: 'seven' });
+    expect(() => mergeResults([])).toThrow('without parts');
+  });
+});
+
+describe('the work of a scenario', () => {
+  it('is what passed through the proxy for one request', () => {
+    const results = studyResults();
+    const find = (priced: 'l4' | 'l7' | 'tls', title: string) =>
+      observationsOf(results, priced, 'fourseven').find((one) => one.title === title)!.work;
+    expect(find('l7', 'L7, 16 KiB body')).toMatchObject({ connections: 0, requests: 1, kibibytes: 16, packets: 5 });
+    expect(find('l4', 'L4, small body, a connection for each request')).toMatchObject({ connections: 1, requests: 0 });
+    // A message comes back, and is no request.
+    expect(find('l7', 'L7, 16 KiB body, WebSocket messages')).toMatchObject({ requests: 0, kibibytes: 32 });
+    expect(find('tls', 'TLS 1.3, full handshakes, small body')).toMatchObject({ connections: 1, handshakes: 1 });
+  });
+});
