@@ -48,7 +48,7 @@ export function drawCurves(curves: readonly Curve[], axes: { x: Axis; y: Axis },
     {
       height: 380,
       marginLeft: 58,
-      x: scaleOf(axes.x),
+      x: scaleOf(within(axes.x, points)),
       y: { ...scaleOf(axes.y), grid: true, labelAnchor: 'center' },
       fx: { label: null, domain: facets, padding: 0.08 },
       color: { domain: names, range: names.map(colourOf) },
@@ -61,6 +61,13 @@ export function drawCurves(curves: readonly Curve[], axes: { x: Axis; y: Axis },
     },
     names,
   );
+}
+
+/** The axis with the ticks that lie where there are points: the others would stand beside the picture. */
+function within(axis: Axis, points: readonly { readonly x: number }[]): Axis {
+  if (axis.ticks === undefined) return axis;
+  const [least, most] = [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
+  return { ...axis, ticks: axis.ticks.filter((tick) => tick >= least && tick <= most) };
 }
 
 export interface Bar {
@@ -113,7 +120,7 @@ export function drawStacks(parts: readonly Bar[], axis: Axis): string {
   return draw(
     {
       height: groups.length * 34 + 60,
-      marginLeft: 250,
+      marginLeft: 330,
       x: { ...scaleOf(axis), grid: true },
       y: { label: null, domain: groups },
       color: { domain: names, range: names.map((_, index) => OTHER_COLOURS[index % OTHER_COLOURS.length]!) },
@@ -203,7 +210,8 @@ function draw(options: Plot.PlotOptions, names: readonly string[] = [], colour =
   });
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   if (names.length > 1) svg.append(legend(document, rows, colour));
-  return svg.outerHTML;
+  // The picture as a whole has a description; a group without a role may have none (WAI-ARIA 1.2, section 5.2.8.6).
+  return svg.outerHTML.replaceAll(/<g aria-label="[^"]*"/g, '<g');
 }
 
 /** Names with their places, as many in a row as have room. */

@@ -17,6 +17,13 @@ import { type Block, command, type Section, table, text } from '../report/docume
 import { type Axis, type Curve, drawCurves } from '../report/plots.ts';
 import { figuresOf, proxiesIn, US } from './shared.ts';
 
+const BYTES: Axis = {
+  label: 'body, bytes →',
+  log: true,
+  ticks: BODY_SIZES.map((size) => BODY_BYTES[size]),
+  format: (bytes) => BODY_SIZES.find((size) => BODY_BYTES[size] === bytes) ?? '',
+};
+
 export function sizeSection(results: Results): Section | undefined {
   const kept = (layer: Layer, subject: SubjectName): Curve => ({
     name: subject,
@@ -43,7 +50,7 @@ export function sizeSection(results: Results): Section | undefined {
         caption: 'CPU per request by the size of the body, 64 kept connections. Both axes are logarithmic.',
         description:
           'Curves of processor time per request by body size, for each proxy, at Layer 4, Layer 7 and with TLS',
-        svg: drawCurves(curves, { x: bytesAxis(curves), y: US }),
+        svg: drawCurves(curves, { x: BYTES, y: US }),
       },
     },
     table('CPU µs per request, 64 kept connections', sizeTable(results, layers)),
@@ -56,7 +63,7 @@ export function sizeSection(results: Results): Section | undefined {
         description: 'The ratio of the costs of Layer 7 and Layer 4 by body size, with kept and with fresh connections',
         svg: drawCurves(
           ratios.map(({ curve }) => curve),
-          { x: bytesAxis(ratios.map(({ curve }) => curve)), y: { label: '↑ L7 ÷ L4' } },
+          { x: BYTES, y: { label: '↑ L7 ÷ L4' } },
           1,
         ),
       },
@@ -103,15 +110,6 @@ function layerRatio(results: Results, load: 'kept' | 'fresh'): { curve: Curve; s
   return { curve: { name, points }, sentence: points.length === 0 ? '' : words };
 }
 
-function bytesAxis(curves: readonly Curve[]): Axis {
-  const measured = new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)));
-  return {
-    label: 'body, bytes →',
-    log: true,
-    ticks: BODY_SIZES.map((size) => BODY_BYTES[size]).filter((bytes) => measured.has(bytes)),
-    format: (bytes) => BODY_SIZES.find((size) => BODY_BYTES[size] === bytes) ?? '',
-  };
-}
 
 function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes.toFixed(0)} bytes`;
