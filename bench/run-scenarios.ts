@@ -10,7 +10,7 @@ import { startOrigin } from './origin/origin.ts';
 import { ROOT } from './paths.ts';
 import { askTicksPerSecond } from './processor-time.ts';
 import type { Progress } from './progress.ts';
-import { type Failure, RESULTS_FORMAT, type Results, type SampleResult, type ThroughputResult } from './results.ts';
+import { type Failure, RESULTS_FORMAT, type Results, type SampleResult } from './results.ts';
 import { playClaims } from './scenarios/claims.ts';
 import { descriptorShortage, measureIdleMemory } from './scenarios/idle-memory.ts';
 import { measureLatency } from './scenarios/latency.ts';
@@ -49,12 +49,12 @@ export async function runScenarios(
   progress.expect(stepsOf(options, lineup));
 
   const failures: Failure[] = [...lineup.failures];
-  const throughput: ThroughputResult[] = [];
-  for (const layer of LAYERS.filter((name) => options.scenarios.includes(name))) {
-    const measured = await measureThroughput(environment, layer, lineup.ready[layer]);
-    throughput.push(...measured.results);
-    failures.push(...measured.failures);
-  }
+  const layers = LAYERS.filter((name) => options.scenarios.includes(name));
+  const { results: throughput, failures: broken } = await measureThroughput(
+    environment,
+    Object.fromEntries(layers.map((layer) => [layer, lineup.ready[layer]])),
+  );
+  failures.push(...broken);
   const latency = options.scenarios.includes('latency')
     ? await measureLatency(environment, {
         // 70 % of what the others answer is no load for the rest.

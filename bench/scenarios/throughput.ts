@@ -6,7 +6,7 @@ import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Assignment, Subject } from '../subjects/subject.ts';
 import { countersBetween, readSystemCounters } from '../system-counters.ts';
-import { BENCH_NAME, type Case, casesOf, isSecure, LAYER_TITLES, type Layer, titleOf } from '../vocabulary.ts';
+import { BENCH_NAME, type Case, casesOf, isSecure, LAYER_TITLES, LAYERS, type Layer, titleOf } from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
 
 const WARM_UP_SECONDS = 1;
@@ -17,68 +17,75 @@ interface Throughput {
   readonly failures: Failure[];
 }
 
+/** Subjects that run side by side, and what is measured of them. */
+interface LineUp {
+  readonly running: readonly RunningSubject[];
+  readonly cases: readonly Case[];
+}
+
 /**
- * Measures one layer: all subjects run side by side, idle but for the one whose turn it is. Rounds are interleaved, forwards
- * and backwards. A subject that cannot start or changes a body is left out and reported.
+ * Measures layers: all subjects of all of them run side by side, idle but for the one whose turn it is. A round goes through all cases, and rounds are
+ * interleaved, forwards and backwards: a machine that grows slower or faster with time favours neither a subject nor a case. A subject that cannot start
+ * or changes a body is left out and reported.
  */
 export async function measureThroughput(
   environment: Environment,
-  layer: Layer,
-  subjects: readonly Subject[],
+  subjectsOf: Readonly<Partial<Record<Layer, readonly Subject[]>>>,
 ): Promise<Throughput> {
-  const { loads, sizes, connections } = environment.options;
-  const cases = casesOf(layer, loads, sizes, connections);
-  const messages = cases.filter(({ load }) => load === 'messages');
-  const requests = cases.filter(({ load }) => load !== 'messages');
-  const passing = subjects.filter((subject) => subject.messages);
-  const measured = [
-    await measureCases(environment, 'requests', requests, subjects),
-    await measureCases(environment, 'messages', messages, passing),
-  ];
-  return {
-    results: measured.flatMap(({ results }) => results),
-    failures: measured.flatMap(({ failures }) => failures),
-  };
-}
-
-async function measureCases(
-  environment: Environment,
-  serves: Assignment['serves'],
-  cases: readonly Case[],
-  subjects: readonly Subject[],
-): Promise<Throughput> {
-  const [first] = cases;
-  if (first === undefined) return { results: [], failures: [] };
-  const { layer } = first;
-  const purpose = { layer, serves, connections: Math.max(...environment.options.connections) };
-  const sizes = serves === 'requests' ? [...new Set(cases.map(({ size }) => size))] : [];
-  const { running, failures } = await lineUp(environment, subjects, purpose, sizes, LAYER_TITLES[layer]);
+  const lineUps: LineUp[] = [];
+  const failures: Failure[] = [];
   try {
-    const results: ThroughputResult[] = [];
-    for (const one of cases) results.push(...(await measureCase(environment, one, running)));
-    return { results, failures };
+    for (const layer of LAYERS) {
+      const subjects = subjectsOf[layer];
+      if (subjects === undefined) continue;
+      for (const serves of ['requests', 'messages'] as const) {
+        const lined = await lineUpFor(environment, layer, serves, subjects);
+        lineUps.push(lined);
+        failures.push(...lined.failures);
+      }
+    }
+    return { results: await measureRounds(environment, lineUps), failures };
   } finally {
-    await Promise.all(running.map(({ end }) => end()));
+    await Promise.all(lineUps.flatMap(({ running }) => running.map(({ end }) => end())));
   }
 }
 
-async function measureCase(
+async function lineUpFor(
   environment: Environment,
-  measured: Case,
-  running: readonly RunningSubject[],
-): Promise<ThroughputResult[]> {
+  layer: Layer,
+  serves: Assignment['serves'],
+  subjects: readonly Subject[],
+): Promise<LineUp & { readonly failures: readonly Failure[] }> {
+  const { loads, sizes, connections } = environment.options;
+  const isMessages = serves === 'messages';
+  const cases = casesOf(layer, loads, sizes, connections).filter(({ load }) => (load === 'messages') === isMessages);
+  if (cases.length === 0) return { running: [], cases, failures: [] };
+  const able = isMessages ? subjects.filter(({ messages }) => messages) : subjects;
+  const purpose = { layer, serves, connections: Math.max(...connections) };
+  const checked = isMessages ? [] : [...new Set(cases.map(({ size }) => size))];
+  const { running, failures } = await lineUp(environment, able, purpose, checked, LAYER_TITLES[layer]);
+  return { running, cases, failures };
+}
+
+async function measureRounds(environment: Environment, lineUps: readonly LineUp[]): Promise<ThroughputResult[]> {
   const { options, progress } = environment;
-  const rounds = new Map<RunningSubject, Round[]>(running.map((one) => [one, []]));
+  const measured = lineUps.flatMap(({ running, cases }) =>
+    cases.map((one) => ({ one, running, rounds: new Map<RunningSubject, Round[]>(running.map((each) => [each, []])) })),
+  );
   for (let index = 0; index < options.rounds; index++) {
-    for (const one of roundOrder(running, index)) {
-      if (index === 0) await warmUp(environment, measured, one);
-      const round = await measureRound(environment, measured, one);
-      rounds.get(one)?.push(round);
-      const place = `${titleOf(measured)}, round ${index + 1} of ${options.rounds}`;
-      progress.step(`${place}: ${one.subject.name} ${describeRound(round)}`);
+    for (const { one, running, rounds } of roundOrder(measured, index)) {
+      for (const subject of roundOrder(running, index)) {
+        if (index === 0) await warmUp(environment, one, subject);
+        const round = await measureRound(environment, one, subject);
+        rounds.get(subject)?.push(round);
+        const place = `${titleOf(one)}, round ${index + 1} of ${options.rounds}`;
+        progress.step(`${place}: ${subject.subject.name} ${describeRound(round)}`);
+      }
     }
   }
-  return [...rounds].map(([{ subject }, all]) => ({ ...measured, subject: subject.name, rounds: all }));
+  return measured.flatMap(({ one, rounds }) =>
+    [...rounds].map(([{ subject }, all]) => ({ ...one, subject: subject.name, rounds: all })),
+  );
 }
 
 /** What goes wrong here goes wrong in the first round, too, and is told there. */

@@ -110,7 +110,6 @@ function layerRatio(results: Results, load: 'kept' | 'fresh'): { curve: Curve; s
   return { curve: { name, points }, sentence: points.length === 0 ? '' : words };
 }
 
-
 function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes.toFixed(0)} bytes`;
   return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(0)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
