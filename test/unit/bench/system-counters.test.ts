@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseProcessStat } from '../../../bench/processor-time.ts';
 import {
   countersBetween,
   parseBusyTicks,
