@@ -104,8 +104,11 @@ async function measureRound(environment: Environment, measured: Case, { pid, por
     const before = read();
     const result = await play(environment, measured, port, options.seconds);
     const after = read();
+    // A body so large that none arrived whole: there is nothing to divide by.
+    const none = result.requests === 0 ? ['no answer arrived whole in time'] : [];
     return {
       ...result,
+      problems: [...result.problems, ...none],
       ...elapsed(before.time, after.time),
       counters: countersBetween(before.counters, after.counters),
     };
