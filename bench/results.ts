@@ -56,9 +56,9 @@ export interface SampleResult {
 
 /** What a single unit of the proxy costs by itself. */
 export interface MicroResult {
-  readonly group: 'head' | 'route' | 'policy' | 'maglev' | 'door';
+  readonly group: 'head' | 'route' | 'policy' | 'maglev' | 'door' | 'relay';
   readonly name: string;
-  /** What it depends on: bytes of a head, number of routes or of endpoints. */
+  /** What it depends on: bytes of a head or a message, number of routes or of endpoints. */
   readonly x: number;
   /** Nanoseconds, one for each round. */
   readonly samples: readonly number[];

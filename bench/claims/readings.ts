@@ -81,7 +81,7 @@ const addedLatency: Reading = {
     const worst = calm.reduce((a, b) => (b.l7.p99Us > a.l7.p99Us ? b : a));
     return {
       verdict: l4InUs && l7InMs ? 'holds' : l4InUs && l7EverInMs ? 'half-true' : 'false here',
-      found: `At ${formatPercent(first.share)} of saturation, ${SIZE_TITLES[first.size]}, Layer 4 adds ${formatCount(first.l4.p50Us)} µs in the median and Layer 7 ${formatCount(first.l7.p50Us)}. At worst (${formatPercent(worst.share)}, ${SIZE_TITLES[worst.size]}) the p99 grows by ${formatFigure(worst.l4.p99Us / 1000)} ms at Layer 4 and by ${formatFigure(worst.l7.p99Us / 1000)} ms at Layer 7: load makes the milliseconds, not the layer.`,
+      found: `At ${formatPercent(first.share)} of saturation, ${SIZE_TITLES[first.size]}, Layer 4 adds ${formatCount(first.l4.p50Us)} µs in the median and Layer 7 ${formatCount(first.l7.p50Us)}. At worst (${formatPercent(worst.share)}, ${SIZE_TITLES[worst.size]}) the p99 grows by ${formatFigure(worst.l4.p99Us / 1000)} ms at Layer 4 and by ${formatFigure(worst.l7.p99Us / 1000)} ms at Layer 7.`,
       table: {
         columns: ['body', 'load', 'L4 p50 µs', 'L7 p50 µs', 'L4 p99 µs', 'L7 p99 µs'],
         rows: added.map(({ size, share, l4, l7 }) => [

@@ -170,6 +170,7 @@ export const MICRO_TITLES: Readonly<Record<MicroResult['group'], { readonly titl
   policy: { title: 'Picks of an endpoint', x: 'endpoints' },
   maglev: { title: 'Maglev', x: 'endpoints' },
   door: { title: 'The door between TypeScript and C++', x: '' },
+  relay: { title: 'A message from socket to socket', x: 'bytes' },
 };
 
 function microSection(results: Results): string[] {

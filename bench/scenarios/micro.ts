@@ -1,12 +1,38 @@
 import type { Environment } from '../environment.ts';
+import { compile } from '../load/compile.ts';
 import { ROOT } from '../paths.ts';
 import type { MicroResult } from '../results.ts';
 
-/** Has the single units measured in a process of their own, on the core of the proxies. Throws if that does not come to its end. */
-export async function measureMicro({ children }: Environment): Promise<readonly MicroResult[]> {
+const RELAY_ROUNDS = 5;
+
+/** Has the single units measured in processes of their own, on the core of the proxies. Throws if one does not come to its end. */
+export async function measureMicro(environment: Environment): Promise<readonly MicroResult[]> {
+  return [...(await measureUnits(environment)), ...(await measureRelay(environment))];
+}
+
+async function measureUnits({ children }: Environment): Promise<readonly MicroResult[]> {
   const addon = `FOURSEVEN_ADDON=${ROOT}build/Release/fourseven.node`;
   const command = ['/usr/bin/env', addon, process.execPath, `${ROOT}build-micro/bench/micro/main.js`];
   const { code, child } = await children.run('micro-benchmarks', command, 'proxy core');
   if (code !== 0) throw new Error(`the micro-benchmarks did not finish:\n${child.stderr}`);
   return JSON.parse(child.stdout) as MicroResult[];
+}
+
+async function measureRelay({ children, directory }: Environment): Promise<readonly MicroResult[]> {
+  const program = await compile(children, 'bench/micro/relay-splice.cc', directory, ['native/splice_pipe.cc']);
+  const { code, child } = await children.run('relay-splice', [program, String(RELAY_ROUNDS)], 'proxy core');
+  if (code !== 0) throw new Error(`relay-splice did not finish:\n${child.stderr}`);
+  return parseRelayOutput(child.stdout);
+}
+
+/** Gathers the lines of relay-splice.cc: one result for each way and size. */
+export function parseRelayOutput(output: string): MicroResult[] {
+  const results: (MicroResult & { readonly samples: number[] })[] = [];
+  for (const line of output.trim().split('\n')) {
+    const { name, x, ns } = JSON.parse(line) as { name: string; x: number; ns: number };
+    const known = results.find((one) => one.name === name && one.x === x);
+    if (known === undefined) results.push({ group: 'relay', name, x, samples: [ns] });
+    else known.samples.push(ns);
+  }
+  return results;
 }

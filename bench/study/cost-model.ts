@@ -9,18 +9,22 @@ import { makeRandom } from '../load/open-loop/arrivals.ts';
 import { median } from '../statistics.ts';
 
 /**
- * What may have a price. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
+ * What may have a price. Connections are those that the proxy accepts and makes. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed: proxies move a stream in
+ * another way than a message (larger reads, splice). Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
  * every answer goes to sleep and is woken for each, one that always has work does not.
  */
 export const TERMS = [
   'connections',
   'packets',
   'kibibytes',
+  'streamed',
   'requests',
   'handshakes',
   'resumptions',
   'wakeups',
 ] as const;
+/** From here on, in kibibytes, a message is a stream: what a proxy reads at a time at most. */
+export const STREAM_KIB = 256;
 export type Term = (typeof TERMS)[number];
 
 /** How much of each there was for one request. */
@@ -60,7 +64,10 @@ export interface CostModel {
 }
 
 const RESAMPLES = 400;
-const NONE = Object.fromEntries(TERMS.map((term) => [term, 0])) as unknown as Prices;
+/** More than it ever takes: each term enters a few times at most. */
+const STEPS_MAX = 10 * TERMS.length;
+/** Below it a gain, or a price, is nothing but rounding. */
+const GAIN_MIN = 1e-12;
 
 export function fitCostModel(observations: readonly Observation[], seed: number): CostModel {
   const prices = fitPrices(observations.map(toPoint));
@@ -93,40 +100,60 @@ function residualOf({ title, work, costsUs }: Observation, prices: Prices): Resi
 }
 
 /**
- * Non-negative least squares of the relative error. There are few terms, so every set of them is tried (127 at most): of those without a negative price, the one
- * with the least error is the answer (Lawson and Hanson, "Solving Least Squares Problems", 1974, chapter 23: the optimum is the unconstrained one of
- * its positive terms).
+ * Non-negative least squares of the relative error, by the active sets of Lawson and Hanson ("Solving Least Squares Problems", 1974, chapter 23): terms get a
+ * price one after the other, the one first whose price would lessen the error most, and lose it where it would fall below zero.
  */
 export function fitPrices(points: readonly Point[]): Prices {
-  const used = TERMS.filter((term) => points.some(({ work }) => work[term] > 0));
-  // Where no price has to be kept from being negative, nothing else can be better.
-  const all = solve(points, used);
-  if (all !== undefined) return all;
-  let best = NONE;
-  let least = errorOf(points, NONE);
-  for (let set = 1; set < 1 << used.length; set++) {
-    const terms = used.filter((_, index) => (set & (1 << index)) !== 0);
-    const prices = solve(points, terms);
-    if (prices === undefined) continue;
-    const error = errorOf(points, prices);
-    if (error < least) [best, least] = [prices, error];
+  const rows = points.map(({ work, costUs }) => TERMS.map((term) => work[term] / costUs));
+  const prices = new Float64Array(TERMS.length);
+  const priced = new Set<number>();
+  for (let step = 0; step < STEPS_MAX; step++) {
+    const entering = steepest(rows, prices, priced);
+    if (entering === undefined || priced.size === points.length) break;
+    priced.add(entering);
+    while (!settle(rows, prices, priced));
   }
-  return best;
+  return Object.fromEntries(TERMS.map((term, index) => [term, prices[index]])) as unknown as Prices;
 }
 
-/** The prices of these terms alone; undefined if one is negative, or if they cannot be told apart. */
-function solve(points: readonly Point[], terms: readonly Term[]): Prices | undefined {
-  if (terms.length === 0 || terms.length > points.length) return undefined;
-  const rows = points.map(({ work, costUs }) => terms.map((term) => work[term] / costUs));
-  const decomposition = new QrDecomposition(new Matrix(rows));
-  if (!decomposition.isFullRank()) return undefined;
-  const solution = decomposition.solve(Matrix.ones(points.length, 1)).to1DArray();
-  if (solution.some((price) => !(price >= 0))) return undefined;
-  return { ...NONE, ...Object.fromEntries(terms.map((term, index) => [term, solution[index]])) };
+/** Which of the terms without a price would lessen the error most; undefined if none would. */
+function steepest(rows: readonly number[][], prices: Float64Array, priced: ReadonlySet<number>): number | undefined {
+  const gains = TERMS.map((_, term) =>
+    rows.reduce((sum, row) => sum + row[term]! * (1 - row.reduce((all, x, index) => all + x * prices[index]!, 0)), 0),
+  );
+  // Of each as a share of what the term could explain at all: they are of different sizes.
+  const scaled = gains.map((gain, term) => gain / Math.sqrt(rows.reduce((sum, row) => sum + row[term]! ** 2, 0) || 1));
+  const open = [...scaled.keys()].filter((term) => !priced.has(term) && scaled[term]! > GAIN_MIN);
+  return open.length === 0 ? undefined : open.reduce((best, term) => (scaled[term]! > scaled[best]! ? term : best));
 }
 
-function errorOf(points: readonly Point[], prices: Prices): number {
-  return points.reduce((sum, { work, costUs }) => sum + (predictUs(prices, work) / costUs - 1) ** 2, 0);
+/**
+ * Moves the prices to the best ones of the terms that have one, as far as none falls below zero; a term that would, loses its price. Returns whether the
+ * best was reached.
+ */
+function settle(rows: readonly number[][], prices: Float64Array, priced: Set<number>): boolean {
+  const terms = [...priced];
+  const decomposition = new QrDecomposition(new Matrix(rows.map((row) => terms.map((term) => row[term]!))));
+  const last = terms.at(-1)!;
+  if (!decomposition.isFullRank()) {
+    // It cannot be told from the others.
+    priced.delete(last);
+    prices[last] = 0;
+    return true;
+  }
+  const best = decomposition.solve(Matrix.ones(rows.length, 1)).to1DArray();
+  const falling = terms.filter((_, index) => best[index]! <= 0);
+  const share = Math.min(
+    1,
+    ...terms.flatMap((term, index) => (best[index]! <= 0 ? [prices[term]! / (prices[term]! - best[index]!)] : [])),
+  );
+  for (const [index, term] of terms.entries()) prices[term]! += share * (best[index]! - prices[term]!);
+  for (const term of falling) {
+    if (prices[term]! > GAIN_MIN) continue;
+    prices[term] = 0;
+    priced.delete(term);
+  }
+  return falling.length === 0 || priced.size === 0;
 }
 
 function bootstrap(observations: readonly Observation[], seed: number): Record<Term, Interval> {

@@ -52,8 +52,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const out = resolve(ROOT, values.out);
   try {
-    const results = values.from === undefined ? await measure(values.quick, seed) : await readResults(values.from);
-    await write(out, results, repeatCommand(values.quick, seed));
+    const command = repeatCommand(values.quick, seed);
+    const results =
+      values.from === undefined
+        ? await measure(values.quick, seed, (partial) => write(out, partial, command))
+        : await readResults(values.from);
+    await write(out, results, command);
     process.stderr.write(`The report is ${join(out, 'report.html')}\n`);
     return results.failures.every(({ missing }) => missing) ? 0 : 1;
   } catch (error) {
@@ -87,13 +91,15 @@ async function readResults(file: string): Promise<Results> {
   return results as Results;
 }
 
-async function measure(isQuick: boolean, seed: number): Promise<Results> {
+/** `keep`: what there is after each part, so that a run that is cut short is not lost. */
+async function measure(isQuick: boolean, seed: number, keep: (results: Results) => Promise<void>): Promise<Results> {
   const interrupted = untilInterrupted();
   const plan = planOf(isQuick, seed);
   const parts: Results[] = [];
   for (const [index, options] of plan.entries()) {
     process.stderr.write(`Part ${index + 1} of ${plan.length}: ${options.scenarios.join(', ')}\n`);
     parts.push(await measurePart(options, interrupted));
+    await keep(mergeResults(parts));
   }
   return mergeResults(parts);
 }

@@ -1,8 +1,8 @@
 import { BODY_BYTES } from '../origin/bodies.ts';
 import type { Results, ThroughputResult } from '../results.ts';
 import { median } from '../statistics.ts';
-import { type Layer, type SubjectName, titleOf } from '../vocabulary.ts';
-import type { Observation, Work } from './cost-model.ts';
+import { type Layer, type LoadKind, type SubjectName, titleOf } from '../vocabulary.ts';
+import { type Observation, STREAM_KIB, type Work } from './cost-model.ts';
 
 /** The layers whose prices are told apart, and the scenarios that tell. */
 export const PRICED = {
@@ -27,15 +27,29 @@ export function observationsOf(results: Results, priced: Priced, subject: Subjec
 
 function workOf({ layer, load, size, rounds }: ThroughputResult): Work {
   const isMessage = load === 'messages';
+  const isPlain = layer === 'l4' || layer === 'l7';
+  const perRequest = (name: 'packets' | 'contextSwitches'): number =>
+    median(rounds.map(({ counters, requests }) => (counters?.[name] ?? Number.NaN) / requests));
+  const bodyKib = BODY_BYTES[size] / 1024;
+  // A message comes back.
+  const ways = isMessage ? 2 : 1;
   return {
-    connections: load === 'fresh' ? 1 : 0,
-    packets: median(rounds.map(({ counters, requests }) => (counters?.packets ?? Number.NaN) / requests)),
-    // A message comes back.
-    kibibytes: (BODY_BYTES[size] * (isMessage ? 2 : 1)) / 1024,
+    // The price of a handshake has its connection in it: there is none without the other.
+    connections: isPlain ? connectionsOf(layer, load) : 0,
+    packets: perRequest('packets'),
+    kibibytes: ways * Math.min(bodyKib, STREAM_KIB),
+    streamed: ways * Math.max(0, bodyKib - STREAM_KIB),
     // Layer 4 sees none, and what is upgraded is a tunnel.
     requests: layer === 'l4' || isMessage ? 0 : 1,
     handshakes: layer === 'full' ? 1 : 0,
     resumptions: layer === 'resumed' ? 1 : 0,
-    wakeups: median(rounds.map(({ counters, requests }) => (counters?.contextSwitches ?? Number.NaN) / requests)),
+    // Over TLS hardly anything but a handshake wakes the proxy: it is part of the price of that.
+    wakeups: isPlain ? perRequest('contextSwitches') : 0,
   };
+}
+
+/** How many connections are made for a request, on both sides together. Layer 7 keeps those to the endpoint, unless the endpoint doesn't. */
+function connectionsOf(layer: Layer, load: LoadKind): number {
+  if (load === 'fresh') return layer === 'l4' ? 2 : 1;
+  return load === 'unpooled' ? 1 : 0;
 }

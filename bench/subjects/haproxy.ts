@@ -36,7 +36,9 @@ async function prepare(program: string, assignment: Assignment): Promise<Launch>
   const toOrigin = layer === 'reencrypted' ? ' ssl verify none' : '';
   const own = kind === 'tls' ? { pair, toOrigin } : {};
   const file = `${directory}/haproxy-${layer}.cfg`;
-  await writeFile(file, fillTemplate(template, { listenPort, originPort, connections, ...own }));
+  // HAProxy counts those of clients alone, and takes descriptors for both sides of each when it starts.
+  const clients = Math.ceil(connections / 2);
+  await writeFile(file, fillTemplate(template, { listenPort, originPort, clients, ...own }));
   // -db: one process in the foreground.
   return { command: [program, '-db', '-f', file], readiness: 'port' };
 }

@@ -87,7 +87,7 @@ h2 { margin-top: 3rem; font-size: 1.3rem; }
 h3 { margin-top: 2.2rem; font-size: 1.05rem; max-width: 44rem; }
 p { max-width: 44rem; }
 a { color: inherit; }
-nav ol { columns: 2; column-gap: 2rem; padding-left: 1.4rem; }
+nav ol { columns: 2 18rem; column-gap: 2rem; padding-left: 1.4rem; }
 figure { margin: 1.5rem 0; }
 figure svg { width: 100%; height: auto; background: transparent; }
 figcaption, caption { color: var(--soft); font-size: 0.9rem; text-align: left; }

@@ -47,7 +47,8 @@ export function drawCurves(curves: readonly Curve[], axes: { x: Axis; y: Axis },
   return draw(
     {
       height: 380,
-      marginLeft: 58,
+      marginLeft: 62,
+      marginRight: 40,
       x: scaleOf(within(axes.x, points)),
       y: { ...scaleOf(axes.y), grid: true, labelAnchor: 'center' },
       fx: { label: null, domain: facets, padding: 0.08 },
@@ -184,13 +185,27 @@ function colourOf(name: string, index: number): string {
   return COLOURS[name as SubjectName] ?? OTHER_COLOURS[index % OTHER_COLOURS.length]!;
 }
 
-function scaleOf({ label, log = false, ticks, format }: Axis): Plot.ScaleOptions {
+function scaleOf({ label, log = false, ticks, format = String }: Axis): Plot.ScaleOptions {
+  if (log && ticks !== undefined) {
+    // By hand: Plot leaves out the labels of a logarithmic axis that it finds too close, whatever was asked for.
+    return {
+      label,
+      transform: Math.log,
+      ticks: ticks.map(Math.log),
+      tickFormat: (x: number) => format(nearest(ticks, Math.exp(x))),
+    };
+  }
   return {
     label,
     ...(log && { type: 'log' }),
     ...(ticks !== undefined && { ticks: [...ticks] }),
-    ...(format !== undefined && { tickFormat: format }),
+    ...(format !== String && { tickFormat: format }),
   };
+}
+
+/** The tick that was meant: logarithms are rounded. */
+function nearest(ticks: readonly number[], value: number): number {
+  return ticks.reduce((best, tick) => (Math.abs(tick - value) < Math.abs(best - value) ? tick : best));
 }
 
 /** `names`: what the legend above the picture tells apart. */

@@ -16,7 +16,7 @@ import {
 import { crossing } from '../crossing.ts';
 import { type Block, command, type Section, table, text } from '../report/document.ts';
 import { type Axis, type Curve, drawCurves } from '../report/plots.ts';
-import { figuresOf, proxiesIn, US } from './shared.ts';
+import { figuresOf, formatBytes, proxiesIn, US } from './shared.ts';
 
 /** The largest bodies are measured with few: with many, none would arrive whole in time. */
 function placeOf(layer: Layer, size: BodySize): Case {
@@ -115,9 +115,4 @@ function layerRatio(results: Results, load: 'kept' | 'fresh'): { curve: Curve; s
   const range = points.map(({ y }) => y);
   const words = `With ${name}, ${where}; Layer 7 takes ${formatRatio(Math.min(...range))} to ${formatRatio(Math.max(...range))} times what Layer 4 does.`;
   return { curve: { name, points }, sentence: points.length === 0 ? '' : words };
-}
-
-function formatBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes.toFixed(0)} bytes`;
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(0)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }

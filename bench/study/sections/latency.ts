@@ -64,7 +64,7 @@ export function latencySection(results: Results): Section | undefined {
       kind: 'picture',
       picture: {
         name: 'load-and-p99',
-        caption: 'The p99 by load, small bodies. It is the load that makes milliseconds of microseconds.',
+        caption: 'The p99 by load, small bodies.',
         description: 'The 99th percentile of latency by load for each proxy and layer',
         svg: drawCurves(byLoad, { x: { label: 'load, % of what the weakest answers at most →' }, y: ms }),
       },

@@ -14,6 +14,7 @@ const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   connections: 'a connection',
   packets: 'a packet',
   kibibytes: 'a KiB',
+  streamed: 'a KiB of a stream',
   requests: 'a request',
   handshakes: 'a whole handshake',
   resumptions: 'a resumed one',
@@ -38,7 +39,7 @@ export function priceSection(results: Results): Section | undefined {
   if (ours.length === 0) return undefined;
   const blocks: Block[] = [
     text(
-      'The figures of all scenarios are taken for a sum of prices: so much for each connection, packet, kibibyte, request, handshake and wake-up. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.',
+      'The figures of all scenarios are taken for a sum of prices: so much for each connection (on either side), packet, kibibyte (the first 256 of a body, and those of a stream beyond), request, handshake (with the connection it opens) and wake-up. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.',
     ),
     table('What you pay for what, µs', priceTable(models)),
     {

@@ -24,3 +24,8 @@ export function proxiesIn(results: Results): readonly SubjectName[] {
 export function formatTick(value: number): string {
   return value >= 1000 ? formatCount(value) : String(Number(value.toPrecision(3)));
 }
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes.toFixed(0)} bytes`;
+  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(0)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}

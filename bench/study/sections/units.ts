@@ -2,14 +2,15 @@ import { formatCount, formatFigure } from '../../report/figures.ts';
 import { MICRO_TITLES } from '../../report/report.ts';
 import type { Results } from '../../results.ts';
 import { median, spread } from '../../statistics.ts';
-import { command, type Section, table, text } from '../report/document.ts';
+import { crossing } from '../crossing.ts';
+import { type Block, command, type Section, table, text } from '../report/document.ts';
 import { type Axis, type Curve, drawCurves } from '../report/plots.ts';
-import { formatTick } from './shared.ts';
+import { formatBytes, formatTick } from './shared.ts';
 
 export function unitSection(results: Results): Section | undefined {
   const { micro } = results;
   if (micro.length === 0) return undefined;
-  const curvesOf = (group: 'route' | 'policy'): Curve[] =>
+  const curvesOf = (group: 'route' | 'policy' | 'relay'): Curve[] =>
     [...new Set(micro.filter((one) => one.group === group).map(({ name }) => name))].map((name) => ({
       name,
       points: micro
@@ -17,7 +18,7 @@ export function unitSection(results: Results): Section | undefined {
         .map(({ x, samples }) => ({ x, y: median(samples) })),
     }));
   const nanoseconds: Axis = { label: '↑ ns', format: formatTick };
-  const others = micro.filter(({ group }) => group !== 'route' && group !== 'policy');
+  const others = micro.filter(({ group }) => group !== 'route' && group !== 'policy' && group !== 'relay');
   return {
     id: 'units',
     title: 'Single units',
@@ -49,6 +50,7 @@ export function unitSection(results: Results): Section | undefined {
           }),
         },
       },
+      ...relayBlocks(curvesOf('relay')),
       table('The others, ns', {
         columns: ['', '', 'median', 'min–max'],
         rows: others.map(({ group, name, x, samples }) => {
@@ -61,4 +63,43 @@ export function unitSection(results: Results): Section | undefined {
       command('npm run bench -- --only micro'),
     ],
   };
+}
+
+/** Copying through a buffer against splice(2), by the size of the message. */
+function relayBlocks(curves: readonly Curve[]): Block[] {
+  const [copy, splice] = ['copy', 'splice'].map((name) => curves.find((curve) => curve.name === name));
+  if (copy === undefined || splice === undefined) return [];
+  const ratios = copy.points.map(({ x, y }, index) => ({ x, y: splice.points[index]!.y / y }));
+  const at = crossing(ratios, 1);
+  const [first, last] = [ratios[0]!, ratios.at(-1)!];
+  const where =
+    at === undefined
+      ? `${last.y < 1 ? 'Splicing' : 'Copying'} was the cheaper way at every size`
+      : `Below about ${formatBytes(at)} copying is the cheaper way, above it splicing`;
+  const words = `${where}: for ${formatBytes(first.x)} splicing takes ${first.y.toFixed(2)} times what copying does, for ${formatBytes(last.x)} ${last.y.toFixed(2)} times. The engine begins by copying and splices once a direction streams.`;
+  return [
+    text(words),
+    {
+      kind: 'picture',
+      picture: {
+        name: 'copy-or-splice',
+        caption:
+          'Processor time to move a message from socket to socket, by its size: two system calls and a buffer, or three and a pipe.',
+        description: 'Curves of the time to relay a message by copying and by splicing, by its size',
+        svg: drawCurves(curves.map(inMicroseconds), {
+          x: {
+            label: 'message, bytes →',
+            log: true,
+            ticks: copy.points.map(({ x }) => x),
+            format: formatBytes,
+          },
+          y: { label: '↑ µs', log: true, format: formatTick },
+        }),
+      },
+    },
+  ];
+}
+
+function inMicroseconds({ name, points }: Curve): Curve {
+  return { name, points: points.map(({ x, y }) => ({ x, y: y / 1000 })) };
 }

@@ -1,7 +1,7 @@
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { makeHistogram } from '../../../bench/load/open-loop/open-loop.ts';
 import { BODY_BYTES } from '../../../bench/origin/bodies.ts';
-import type { LatencyResult, Results, Round, ThroughputResult } from '../../../bench/results.ts';
+import type { LatencyResult, MicroResult, Results, Round, ThroughputResult } from '../../../bench/results.ts';
 import type { BodySize, Layer, LoadKind, SubjectName } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 
@@ -53,6 +53,10 @@ export function studyResults({ l7Factor = 1.3 } = {}): Results {
       { group: 'policy', name: 'maglev', x: 3, samples: [60, 70] },
       { group: 'policy', name: 'maglev', x: 100, samples: [60, 70] },
       { group: 'door', name: 'a call', x: 1, samples: [130, 140] },
+      ...[1_024, 1_048_576].flatMap((x): MicroResult[] => [
+        { group: 'relay', name: 'copy', x, samples: [x] },
+        { group: 'relay', name: 'splice', x, samples: [2_000 + x / 4] },
+      ]),
     ],
     idle: [{ subject: 'fourseven', samples: [500, 520] }],
     start: [{ subject: 'fourseven', samples: [200, 210] }],
