@@ -2,11 +2,10 @@ import type { ChildProcesses } from '../child-processes.ts';
 import type { SubjectName } from '../vocabulary.ts';
 import { direct } from './direct.ts';
 import { dnat } from './dnat.ts';
-import { fastify } from './fastify.ts';
 import { fourseven } from './fourseven.ts';
 import { haproxy } from './haproxy.ts';
-import { httpProxy } from './http-proxy.ts';
 import { nginx } from './nginx.ts';
+import { fastify, httpProxy } from './npm-rivals.ts';
 import type { Subject } from './subject.ts';
 
 /** The subjects of these names, in the same order. `command` is the proxy under test. */

@@ -2,13 +2,13 @@ import { formatCount, formatFigure, formatPercent } from '../../report/figures.t
 import type { Table } from '../../report/table.ts';
 import type { Results } from '../../results.ts';
 import { median } from '../../statistics.ts';
-import { LAYER_TITLES, LOAD_TITLES, SIZE_TITLES, type SubjectName } from '../../vocabulary.ts';
-import { type CostModel, fitCostModel, type Prices, TERMS, type Work } from '../cost-model.ts';
-import { crossing } from '../crossing.ts';
+import { LAYER_TITLES, type SubjectName } from '../../vocabulary.ts';
+import { type CostModel, fitCostModel, TERMS } from '../cost-model.ts';
 import { observationsOf, PRICED, type Priced } from '../observations.ts';
 import { type Block, command, type Section, table, text } from '../report/document.ts';
-import { type Bar, type Curve, drawCurves, drawStacks } from '../report/plots.ts';
-import { formatTick, proxiesIn, US } from './shared.ts';
+import { type Bar, drawStacks } from '../report/plots.ts';
+import { requestBlocks, tlsBlocks } from './questions.ts';
+import { formatTick, proxiesIn } from './shared.ts';
 
 const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   connections: 'a connection',
@@ -21,7 +21,7 @@ const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   wakeups: 'a wake-up',
 };
 
-interface PricedSubject {
+export interface PricedSubject {
   readonly priced: Priced;
   readonly subject: SubjectName;
   readonly model: CostModel;
@@ -55,7 +55,8 @@ export function priceSection(results: Results): Section | undefined {
       'Does it predict? Each scenario was left out in turn, the prices fitted to the others, and its cost predicted. The figure is how far that was off.',
     ),
     table('Prediction of scenarios left out, error', heldOutTable(models)),
-    ...questionBlocks(ours, results),
+    ...requestBlocks(ours, results),
+    ...tlsBlocks(results),
     command(
       'npm run bench -- --only l4,l7,tls,full,resumed --loads kept,fresh,pipelined,upload,messages --sizes small,1k,16k,128k,1m',
     ),
@@ -104,64 +105,4 @@ function heldOutTable(models: readonly PricedSubject[]): Table {
       ];
     }),
   };
-}
-
-/** At which number of requests per connection do the layers cost the same? From the prices and the measured packets. */
-function questionBlocks(models: readonly PricedSubject[], results: Results): Block[] {
-  const pricesOf = (priced: Priced): Prices | undefined => models.find((one) => one.priced === priced)?.model.prices;
-  const [l4, l7] = [pricesOf('l4'), pricesOf('l7')];
-  if (l4 === undefined || l7 === undefined) return [];
-  const workOf = (priced: Priced, title: string): Work | undefined =>
-    observationsOf(results, priced, 'fourseven').find((one) => one.title === title)?.work;
-  const mixed = (priced: Priced, prices: Prices, perConnection: number): number | undefined => {
-    const title = `${LAYER_TITLES[priced]}, ${SIZE_TITLES.small}`;
-    const [kept, fresh] = [workOf(priced, title), workOf(priced, `${title}, ${LOAD_TITLES.fresh}`)];
-    if (kept === undefined || fresh === undefined) return undefined;
-    return TERMS.reduce(
-      (sum, term) => sum + prices[term] * (kept[term] + (fresh[term] - kept[term]) / perConnection),
-      0,
-    );
-  };
-  const counts = [1, 2, 4, 8, 16, 32, 64];
-  const curves = (
-    [
-      ['l4', l4],
-      ['l7', l7],
-    ] as const
-  ).map(
-    ([priced, prices]): Curve => ({
-      name: LAYER_TITLES[priced],
-      points: counts.flatMap((count) => {
-        const y = mixed(priced, prices, count);
-        return y === undefined ? [] : [{ x: count, y }];
-      }),
-    }),
-  );
-  const [first, second] = curves;
-  if (first === undefined || second === undefined || first.points.length < counts.length) return [];
-  const at = crossing(
-    first.points.map(({ x, y }, index) => ({ x, y: second.points[index]!.y / y })),
-    1,
-  );
-  const words =
-    at === undefined
-      ? `For small bodies the model has the same layer ahead from one request per connection to ${counts.at(-1)}.`
-      : `For small bodies the model has Layer 7 ahead below about ${formatFigure(at)} requests per connection, Layer 4 above.`;
-  return [
-    text(
-      `${words} Layer 7 keeps its connections to the endpoints; Layer 4 pays for two connections whenever a client opens one.`,
-    ),
-    {
-      kind: 'picture',
-      picture: {
-        name: 'requests-per-connection',
-        caption: 'CPU per request by the number of requests on each connection: the prices of the model, small bodies.',
-        description: 'Curves of the cost of a request at Layer 4 and Layer 7 by the number of requests per connection',
-        svg: drawCurves(curves, {
-          x: { label: 'requests per connection →', log: true, ticks: counts, format: formatTick },
-          y: { ...US, log: false },
-        }),
-      },
-    },
-  ];
 }

@@ -9,6 +9,7 @@ import { renderHtml } from '../../../bench/study/report/html.ts';
 import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/report/markdown.ts';
 import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
 import { buildReport } from '../../../bench/study/sections/all-sections.ts';
+import { tlsShare } from '../../../bench/study/sections/questions.ts';
 import { SCENARIOS } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 import { studyResults } from './study-results.ts';
@@ -135,6 +136,15 @@ describe('pictures', () => {
     const room = (a: number, b: number): number => Math.log(percentileX(b)) - Math.log(percentileX(a));
     expect(room(90, 99)).toBeCloseTo(room(99, 99.9), 9);
     expect(PERCENTILE_AXIS.ticks?.map((x) => PERCENTILE_AXIS.format?.(x))).toEqual(['50 %', '90 %', '99 %', '99.9 %']);
+  });
+});
+
+describe('the share of TLS', () => {
+  it('is where both layers cost the same', () => {
+    // 50 + 70 s = 60 + 45 s at s = 0.4.
+    expect(tlsShare({ l4: 50, l7: 60 }, { l4: 120, l7: 105 })).toBeCloseTo(0.4, 9);
+    expect(tlsShare({ l4: 50, l7: 60 }, { l4: 100, l7: 120 })).toBeUndefined();
+    expect(tlsShare({ l4: 60, l7: 50 }, { l4: 120, l7: 100 })).toBeUndefined();
   });
 });
 
