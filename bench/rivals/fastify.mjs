@@ -12,7 +12,8 @@ server.register(proxy, {
   upstream: `http://127.0.0.1:${originPort}`,
   undici: { connections: 128, pipelining: 1 },
   replyOptions: {
-    // `Connection` is about the client's connection; passed on as it is, undici would refuse the request.
+    // `Connection` is about one connection, and is passed on in both directions unless it is taken out.
+    rewriteHeaders: ({ connection: _, ...headers }) => headers,
     rewriteRequestHeaders: (request, { connection: _, ...headers }) => ({
       ...headers,
       'x-forwarded-for': request.ip,
