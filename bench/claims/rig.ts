@@ -154,14 +154,6 @@ export class Rig {
     return this.#environment.options.rounds < QUICK_BELOW_ROUNDS;
   }
 
-  say(text: string): void {
-    this.#environment.progress.say(text);
-  }
-
-  get environment(): Environment {
-    return this.#environment;
-  }
-
   async endpoints(count: number): Promise<Endpoints> {
     const script = fileURLToPath(new URL('./endpoints.js', import.meta.url));
     const { children, ticksPerSecond } = this.#environment;
