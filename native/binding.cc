@@ -60,8 +60,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
     engine_.Close();
   }
 
-  void Submit(uint32_t words) { engine_.Submit(words); }
-
   [[nodiscard]] bool started() const { return loop_ != nullptr; }
   Engine& engine() { return engine_; }
 
@@ -211,7 +209,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
 
   void Start(const Napi::CallbackInfo& info) { round_ = Napi::Persistent(info[0].As<Napi::Function>()); }
 
-  void Submit(const Napi::CallbackInfo& info) { instance_->Submit(Index(info, 0)); }
+  void Submit(const Napi::CallbackInfo& info) { engine().Submit(Index(info, 0)); }
 
   Napi::Value AdoptListener(const Napi::CallbackInfo& info) {
     return Answer(engine().AdoptListener(Index(info, 0), Integer(info, 1)));
