@@ -5,6 +5,7 @@ import { Random } from '../../src/core/random.ts';
 import { Dispatcher } from '../../src/engine/dispatcher.ts';
 import { NodeEngine } from '../../src/engine/node-engine.ts';
 import { SecureContexts } from '../../src/engine/secure-contexts.ts';
+import { TrafficCounters } from '../../src/observe/traffic-counters.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { makePolicy } from '../../src/upstream/policy/make-policy.ts';
 import { TriedEndpoints } from '../../src/upstream/tried-endpoints.ts';
@@ -22,11 +23,12 @@ export function policyPick(): Figure[] {
     board: Board.create(1),
     shard: 0,
     contexts: new SecureContexts(engine),
+    counters: new TrafficCounters(),
   };
   const endpoints = Array.from({ length: Math.max(...COUNTS) }, (_, slot) => {
     const host = `10.0.${slot >> 8}.${slot & 255}`;
     const name = `${host}:80`;
-    return new Endpoint({ slot, weight: 1, name, key: name, address: { family: 4, host, port: 80 } }, context);
+    return new Endpoint({ slot, weight: 1, name, key: name, address: { family: 4, host, port: 80 } }, 'bench', context);
   });
   const tried = new TriedEndpoints();
   return POLICIES.flatMap((policy) =>

@@ -1,4 +1,5 @@
 /** What supervisor and shard say to each other over the MessagePort of a shard. Plain data; one union per direction. */
+import type { EndpointRow, LatencyCountsRow } from '../observe/traffic-counters.ts';
 import type { PackedPlan } from './packed-plan.ts';
 import type { Plan } from './plan.ts';
 
@@ -68,6 +69,10 @@ export interface ShardSnapshot {
   readonly listeners: readonly {
     readonly name: string;
     readonly connections: number;
+    /** Connections accepted, open ones included. */
+    readonly accepted: number;
+    /** Exchanges and sessions in flight. */
+    readonly active: number;
     readonly bytesReceived: number;
     readonly bytesSent: number;
     /** Connections closed because they did not begin with a PROXY header; undefined where none is wanted. */
@@ -91,4 +96,18 @@ export interface ShardSnapshot {
     readonly outcome: string;
     readonly count: number;
   }[];
+  readonly clusters: readonly {
+    readonly cluster: string;
+    readonly retries: number;
+    readonly poolHits: number;
+    readonly connects: number;
+    readonly connectFailures: number;
+  }[];
+  readonly endpoints: readonly EndpointRow[];
+  readonly latencies: readonly LatencyCountsRow[];
+  /** How bytes went through the engine. */
+  readonly bytes: { readonly copied: number; readonly spliced: number };
+  readonly descriptors: number;
+  /** How often accepting paused for want of descriptors. */
+  readonly acceptPauses: number;
 }

@@ -1,6 +1,7 @@
 /** What an operator does with endpoints: takes them out of service, for a while or at once, and puts them back. */
 import { Admin, type AdminValue, type Board } from '../contract/board.ts';
 import type { EndpointPlan, Plan } from '../contract/plan.ts';
+import type { EventCounters } from '../observe/event-counters.ts';
 import type { EndpointDrains } from './endpoint-drains.ts';
 import type { EventLog } from './event-log.ts';
 
@@ -25,11 +26,13 @@ export class EndpointOperator {
   readonly #board: Pick<Board, 'setAdmin'>;
   readonly #drains: EndpointDrains;
   readonly #log: EventLog;
+  readonly #counters: EventCounters | undefined;
 
-  constructor(board: Pick<Board, 'setAdmin'>, drains: EndpointDrains, log: EventLog) {
+  constructor(board: Pick<Board, 'setAdmin'>, drains: EndpointDrains, log: EventLog, counters?: EventCounters) {
     this.#board = board;
     this.#drains = drains;
     this.#log = log;
+    this.#counters = counters;
   }
 
   /**
@@ -46,6 +49,7 @@ export class EndpointOperator {
     const cluster = plan.clusters.find(({ name }) => name === clusterName);
     const meant = cluster?.endpoints.filter(({ key, name }) => key === address || name === address) ?? [];
     for (const endpoint of meant) {
+      this.#counters?.count('fourseven_endpoint_operations_total', { action });
       this.#board.setAdmin(endpoint.slot, STATES[action]);
       const ms = deadlineMs ?? cluster!.drainMs;
       if (action === 'enable') this.#drains.clear(endpoint);

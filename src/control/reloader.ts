@@ -7,6 +7,7 @@ import type { Problem } from '../config/problem.ts';
 import type { ConfigResult } from '../config/validate-config.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
+import type { EventCounters } from '../observe/event-counters.ts';
 import type { EventLog } from './event-log.ts';
 
 export interface Rejection {
@@ -28,6 +29,7 @@ export interface ReloaderOptions {
   /** Puts a configuration in force. Throws a ProxyError that says why not; then the old one is. */
   readonly apply: (config: Config) => Promise<void>;
   readonly log: EventLog;
+  readonly counters?: EventCounters;
   readonly clock?: Clock;
 }
 
@@ -108,6 +110,7 @@ export class Reloader {
     }
     this.#version += 1;
     this.#rejected = null;
+    this.#options.counters?.count('fourseven_reloads_total', { result: 'accepted' });
     for (const warning of warnings) log.warn(`reload: ${warning}`);
     log.info(
       `reload: configuration ${this.#version} is in force after ${Math.round(this.#clock.nowMs() - beganMs)} ms`,
@@ -118,6 +121,7 @@ export class Reloader {
   #reject(problems: readonly string[]): ReloadOutcome {
     const { log } = this.#options;
     this.#rejected = { at: new Date(this.#clock.wallMs()).toISOString(), problems };
+    this.#options.counters?.count('fourseven_reloads_total', { result: 'rejected' });
     for (const problem of problems) log.error(`reload: ${problem}`);
     log.error(`reload: configuration ${this.#version} stays in force`);
     return this.outcome;

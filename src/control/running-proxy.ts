@@ -10,6 +10,8 @@ import { type ConfigResult, recheckFiles } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import { ProxyError } from '../core/errors.ts';
+import { EventCounters } from '../observe/event-counters.ts';
+import type { MetricFamily } from '../observe/prometheus-text.ts';
 import { AcmeManager } from './acme/acme-manager.ts';
 import type { AcmeChallenge, ChallengeHost } from './acme/challenge.ts';
 import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
@@ -60,6 +62,7 @@ export class RunningProxy {
   readonly #compiler: PlanCompiler;
   readonly #resolver: Resolver;
   readonly #descriptorLimit: number;
+  readonly #counters = new EventCounters();
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
   readonly #health: HealthMonitor;
@@ -99,7 +102,12 @@ export class RunningProxy {
     this.#sockets = sockets;
     const use = readDescriptorUse(engine.addon, ADMIN_CONNECTIONS_MAX);
     this.#descriptorLimit = use.limit;
-    this.#health = new HealthMonitor({ board, log: options.log, checksAtOnceMax: use.checks });
+    this.#health = new HealthMonitor({
+      board,
+      log: options.log,
+      counters: this.#counters,
+      checksAtOnceMax: use.checks,
+    });
     this.#supervisor = new Supervisor({
       shardCount,
       engine: engine.kind,
@@ -111,9 +119,10 @@ export class RunningProxy {
       log: options.log,
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
-    this.#operator = new EndpointOperator(board, this.#drains, options.log);
+    this.#operator = new EndpointOperator(board, this.#drains, options.log, this.#counters);
     this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
-    this.#reloader = new Reloader({ load: options.load, apply: (next) => this.#put(next), log: options.log });
+    const apply = (next: Config) => this.#put(next);
+    this.#reloader = new Reloader({ load: options.load, apply, log: options.log, counters: this.#counters });
   }
 
   /**
@@ -251,14 +260,18 @@ export class RunningProxy {
     return cut;
   }
 
-  async #metrics(): Promise<string> {
+  async #metrics(): Promise<readonly MetricFamily[]> {
     const snapshots = await this.#supervisor.snapshots();
     return makeMetrics({
       engine: this.#engine.kind,
-      totals: this.#supervisor.totals(),
+      totals: [...this.#supervisor.totals(), ...this.#counters.samples()],
+      latencies: this.#supervisor.latencies(),
       snapshots,
       shards: this.#supervisor.shards(),
-      listeners: this.#supervisor.plan.listeners,
+      plan: this.#supervisor.plan,
+      board: this.#board,
+      configVersion: this.#reloader.outcome.configVersion,
+      draining: this.#phase === 'draining',
       descriptorLimit: this.#descriptorLimit,
     });
   }

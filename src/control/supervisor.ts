@@ -4,12 +4,12 @@ import type { EndpointRef, ShardSnapshot } from '../contract/messages.ts';
 import { packPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
-import { CounterTotals, type Sample } from '../observe/counter-totals.ts';
+import { counterTotals, type LatencySample, latencyTotals, type Sample } from '../observe/counter-totals.ts';
 import type { EventLog } from './event-log.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
 import { HEARTBEAT_MS, ShardKeeper } from './shard-keeper.ts';
 import type { ShardPool } from './shard-pool.ts';
-import { samplesOf } from './snapshot-samples.ts';
+import { latenciesOf, samplesOf } from './snapshot-samples.ts';
 import { TICKET_ROTATION_MS, TicketKeys } from './ticket-keys.ts';
 
 /** A crash loses what a shard has counted since its last snapshot: at most this much time. */
@@ -39,7 +39,9 @@ export interface ShardStatus {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #keepers: readonly ShardKeeper[];
-  readonly #totals = new CounterTotals();
+  readonly #totals = counterTotals();
+  readonly #latencies = latencyTotals();
+  #snapshots: Promise<readonly ShardSnapshot[]> | undefined;
   readonly #ticketKeys = new TicketKeys();
   readonly #timers: NodeJS.Timeout[] = [];
   #plan: Plan;
@@ -105,17 +107,35 @@ export class Supervisor {
     for (const keeper of this.#keepers) keeper.post({ type: 'cut-endpoints', endpoints });
   }
 
-  /** What every running shard has counted since it began. A shard that does not answer within a second is left out. */
-  async snapshots(): Promise<readonly ShardSnapshot[]> {
+  /**
+   * What every running shard has counted since it began. A shard that does not answer within a second is left out. However many ask at once,
+   * each shard is asked once.
+   */
+  snapshots(): Promise<readonly ShardSnapshot[]> {
+    this.#snapshots ??= this.#takeSnapshots().finally(() => {
+      this.#snapshots = undefined;
+    });
+    return this.#snapshots;
+  }
+
+  async #takeSnapshots(): Promise<readonly ShardSnapshot[]> {
     const answers = await Promise.all(this.#keepers.map((keeper) => keeper.snapshot()));
     const snapshots = answers.filter((answer) => answer !== undefined);
-    for (const snapshot of snapshots) this.#totals.put(snapshot.index, samplesOf(snapshot));
+    for (const snapshot of snapshots) {
+      this.#totals.put(snapshot.index, samplesOf(snapshot));
+      this.#latencies.put(snapshot.index, latenciesOf(snapshot));
+    }
     return snapshots;
   }
 
   /** Counters over all shards and their predecessors, as of the last snapshots. */
   totals(): readonly Sample[] {
     return this.#totals.totals();
+  }
+
+  /** Histograms, likewise. */
+  latencies(): readonly LatencySample[] {
+    return this.#latencies.totals();
   }
 
   shards(): readonly ShardStatus[] {
@@ -176,7 +196,10 @@ export class Supervisor {
         heartbeatMs: HEARTBEAT_MS,
       }),
       closeSockets: () => sockets.closeShard(index),
-      onRunEnded: () => this.#totals.retire(index),
+      onRunEnded: () => {
+        this.#totals.retire(index);
+        this.#latencies.retire(index);
+      },
     });
   }
 }

@@ -6,6 +6,7 @@ import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { NodeEngine } from '../engine/node-engine.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../engine/protocol.ts';
 import type { SecureContexts } from '../engine/secure-contexts.ts';
+import type { TrafficCounters } from '../observe/traffic-counters.ts';
 import { Admission, type ConnectionCount } from './admission.ts';
 import type { Entrance, ProtocolListener } from './protocol-listener.ts';
 import { ProxyGate } from './proxy-gate.ts';
@@ -23,6 +24,7 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   readonly #countersAt: number;
   readonly #count: ConnectionCount;
   readonly #contexts: SecureContexts;
+  readonly #counters: TrafficCounters;
   #plan: ListenerPlan;
   #protocol: P;
   /** Made when a plan first wants them, kept from then on: connections may be with them. */
@@ -37,12 +39,14 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
     dispatcher: Dispatcher,
     count: ConnectionCount,
     contexts: SecureContexts,
+    counters: TrafficCounters,
   ) {
     this.slot = plan.slot;
     this.#dispatcher = dispatcher;
     this.#countersAt = COUNTERS_LISTENER_OFFSET + COUNTERS_PER_LISTENER * plan.slot;
     this.#count = count;
     this.#contexts = contexts;
+    this.#counters = counters;
     this.#plan = plan;
     this.#protocol = protocol;
     this.#arrange();
@@ -104,7 +108,8 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   #secure(protocol: P): Entrance {
     const { tls } = this.#plan;
     if (tls === undefined && this.#tls === undefined) return protocol;
-    this.#tls ??= new TlsGate(this.#dispatcher, this.#contexts, protocol, this.#plan.protocol === 'http');
+    const times = this.#counters.handshakeTimes(this.#plan.name);
+    this.#tls ??= new TlsGate(this.#dispatcher, this.#contexts, times, protocol, this.#plan.protocol === 'http');
     this.#tls.next = protocol;
     this.#tls.branches = protocol.branches ?? [];
     this.#tls.apply(tls);
@@ -167,6 +172,11 @@ export class Listener<P extends ProtocolListener = ProtocolListener> {
   /** Accepted connections that are open, whatever they do. */
   get connections(): number {
     return this.#counter(ListenerCounter.CONNECTIONS);
+  }
+
+  /** Connections accepted, open ones included. */
+  get accepted(): number {
+    return this.#counter(ListenerCounter.ACCEPTED);
   }
 
   get bytesReceived(): number {

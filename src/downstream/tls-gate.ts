@@ -12,6 +12,7 @@ import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import { SECURED_WITH_CERTIFICATE } from '../engine/protocol.ts';
 import type { SecureContexts } from '../engine/secure-contexts.ts';
+import type { LatencyHistogram } from '../observe/latency-histogram.ts';
 import { ClientAddress } from './client-address.ts';
 import { ClientHello, HELLO_ABSENT, HELLO_NEEDS_MORE, readClientHello } from './client-hello.ts';
 import type { Entrance } from './protocol-listener.ts';
@@ -55,6 +56,8 @@ export class TlsGate implements Entrance {
   onConnectionOver: (() => void) | undefined;
   /** Connections that ended here for want of a hello or of a handshake. */
   refusedCount = 0;
+  /** How long handshakes take. */
+  readonly times: LatencyHistogram;
   readonly #contexts: SecureContexts;
   readonly #answersHttp: boolean;
   readonly #waiting = new Set<TlsOpening>();
@@ -66,8 +69,15 @@ export class TlsGate implements Entrance {
   #challenges: ReadonlyMap<string, number> | undefined;
 
   /** `answersHttp`: whether clients that forget TLS are told so in HTTP. */
-  constructor(dispatcher: Dispatcher, contexts: SecureContexts, next: Entrance, answersHttp: boolean) {
+  constructor(
+    dispatcher: Dispatcher,
+    contexts: SecureContexts,
+    times: LatencyHistogram,
+    next: Entrance,
+    answersHttp: boolean,
+  ) {
     this.dispatcher = dispatcher;
+    this.times = times;
     this.#contexts = contexts;
     this.next = next;
     this.#answersHttp = answersHttp;
@@ -182,6 +192,8 @@ class TlsOpening implements ConnectionHandler {
   #context = -1;
   #policy = 0;
   #hasBytes = false;
+  /** When its hello was whole. */
+  #helloMs = 0.5;
 
   constructor(gate: TlsGate, id: number, client: ClientAddress, destination: ClientAddress | undefined) {
     this.#gate = gate;
@@ -209,6 +221,7 @@ class TlsOpening implements ConnectionHandler {
 
   #secure(hello: ClientHello, offset: number, length: number): void {
     const { commands } = this.#gate.dispatcher;
+    this.#helloMs = this.#gate.dispatcher.nowMs;
     this.#context = this.#gate.contextOf(hello);
     // As they were when it began: a reload may come in between.
     this.#policy = this.#gate.policyOf(this.#context);
@@ -218,6 +231,7 @@ class TlsOpening implements ConnectionHandler {
 
   onSecured(id: number, _version: number, flags: number): void {
     const { engine } = this.#gate.dispatcher;
+    this.#gate.times.record(this.#gate.dispatcher.nowMs - this.#helloMs);
     const der = (flags & SECURED_WITH_CERTIFICATE) !== 0 ? engine.peerCertificate(id) : undefined;
     this.#client.secure = { policy: this.#policy, certificate: der && new X509Certificate(der) };
     this.#handOver(this.#gate.next, 0, 0, false);

@@ -1,6 +1,7 @@
 /**
  * Hands each event of a round to the handler that owns the connection. One per shard. Hot path: no allocation, no closures.
  */
+import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import { CommandWriter } from './command-writer.ts';
 import type { AcceptHandler, ConnectionHandler } from './connection-handler.ts';
@@ -34,6 +35,8 @@ export class Dispatcher {
   #endedLeases: Lease[] = [];
   /** Counts rounds, so that an owner can tell events of this round from what it asked for in it. */
   round = 0;
+  #clockRound = -1;
+  #nowMs = 0;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -44,6 +47,15 @@ export class Dispatcher {
 
   start(): void {
     this.engine.start((eventCount) => this.#round(eventCount));
+  }
+
+  /** Monotonic milliseconds with their fractions, read once per round and only where somebody asks. */
+  get nowMs(): number {
+    if (this.#clockRound !== this.round) {
+      this.#clockRound = this.round;
+      this.#nowMs = systemClock.nowMs();
+    }
+    return this.#nowMs;
   }
 
   /** Gives the connection an owner; replaces the one before. */

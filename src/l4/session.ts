@@ -56,6 +56,7 @@ export class Session implements ConnectionHandler, Waiter {
   #hasPlace = false;
   /** Id of the connection to the endpoint, or of the last dial that failed; 0 before the first. */
   #upstream = 0;
+  #dialedMs = 0.5;
   /** What to count if no other endpoint is left. */
   #failure: SessionOutcome = 'no_endpoint';
 
@@ -135,6 +136,8 @@ export class Session implements ConnectionHandler, Waiter {
     this.#state = 'tunneling';
     this.#attempts.answered();
     const { dispatcher } = this.#owner.context;
+    this.#plan.cluster.counter.connectTimes.record(dispatcher.nowMs - this.#dialedMs);
+    this.endpoint!.counter.sessions++;
     if (this.#announcement !== undefined) {
       dispatcher.reserveScratch(PROXY_HEADER_MAX_BYTES);
       sendProxyHeader(dispatcher, id, this.#announcement.version, this.#announcement);
@@ -173,6 +176,7 @@ export class Session implements ConnectionHandler, Waiter {
   #tryNext(failure: SessionOutcome): void {
     if (this.#state !== 'dialing') return;
     this.#failure = failure;
+    this.#plan.cluster.counter.connectFailures++;
     this.#attempts.failed();
     const endpoint = this.#attempts.next();
     // A dial that was late may still succeed, and who has waited that long has waited enough.
@@ -197,6 +201,7 @@ export class Session implements ConnectionHandler, Waiter {
         return;
       }
       this.#failure = 'connect_failed';
+      this.#plan.cluster.counter.connectFailures++;
       this.#attempts.failed();
       candidate = this.#attempts.next();
     }
@@ -214,8 +219,10 @@ export class Session implements ConnectionHandler, Waiter {
 
   /** Returns -errno if it cannot begin. */
   #open(endpoint: Endpoint): number {
-    const { dialer } = this.#owner.context;
+    const { dialer, dispatcher } = this.#owner.context;
     const { connectMs } = this.#plan.cluster.plan;
+    this.#plan.cluster.counter.connects++;
+    this.#dialedMs = dispatcher.nowMs;
     if (this.#upstream !== 0) return dialer.redial(this.#upstream, endpoint, connectMs);
     const id = dialer.dial(endpoint, connectMs, this, this.#plan.cluster.limits);
     if (id > 0) this.#upstream = id;

@@ -61,6 +61,9 @@ export class Exchange implements Waiter {
   #responseStatus = 0;
   #closes = false;
   #place: number = Place.NONE;
+  /** When the head was read, and when the present attempt began. */
+  #beganMs = 0.5;
+  #attemptMs = 0.5;
   /** Where the request lies, in the round in which it was read. */
   #headStart = 0;
   #requestEnd = 0;
@@ -103,6 +106,7 @@ export class Exchange implements Waiter {
     this.#method = head.method;
     this.#clientMinor = head.versionMinor;
     this.#clientKeepsAlive = head.keepAlive === 1;
+    this.#beganMs = this.listener.dispatcher.nowMs;
     this.#responseStatus = 0;
     this.#closes = false;
     this.#place = Place.NONE;
@@ -183,6 +187,7 @@ export class Exchange implements Waiter {
       this.fail('no_endpoint');
       return;
     }
+    this.#attemptMs = this.listener.dispatcher.nowMs;
     const id = this.#reader.open(endpoint, target);
     if (id === NO_ROOM) {
       this.#waitAgain(cluster.limits!);
@@ -310,8 +315,10 @@ export class Exchange implements Waiter {
 
   /** The dial failed: nothing was sent, so another endpoint may get the request. */
   connectFailed(code: ErrorCode): void {
+    this.target.cluster.counter.connectFailures++;
     this.#attempts.failed();
     const endpoint = this.#attempts.next();
+    this.#attemptMs = this.listener.dispatcher.nowMs;
     if (endpoint === undefined) this.fail(code);
     else if (this.#reader.redial(endpoint, this.#backoffMs(code)) < 0) this.fail('no_descriptors');
   }
@@ -323,8 +330,12 @@ export class Exchange implements Waiter {
 
   /** The endpoint ended a connection that had served before, without a byte of an answer: that request crossed its end on the way. */
   staleConnection(code: ErrorCode): void {
-    if (this.#mayRepeat) this.#reopen(this.#attempts.endpoint, 0, code);
-    else this.fail(code);
+    if (!this.#mayRepeat) {
+      this.fail(code);
+      return;
+    }
+    this.target.cluster.counter.retries++;
+    this.#reopen(this.#attempts.endpoint, 0, code);
   }
 
   /** The endpoint ended a connection that was made for this request, without a byte of an answer. */
@@ -339,6 +350,7 @@ export class Exchange implements Waiter {
   }
 
   #reopen(endpoint: Endpoint | undefined, backoffMs: number, code: ErrorCode): void {
+    this.#attemptMs = this.listener.dispatcher.nowMs;
     const id = endpoint === undefined ? -1 : this.#reader.reopen(endpoint, backoffMs);
     if (id < 0) this.fail(code);
     else this.#sender.movedTo(id);
@@ -388,7 +400,9 @@ export class Exchange implements Waiter {
   /** The final head is about to be forwarded. Returns whether the client's connection ends with this response. */
   responseBegins(status: number, mustClose: boolean): boolean {
     this.#responseStatus = status;
-    if (status >= 500) this.#attempts.failed();
+    this.target.cluster.counter.firstByteTimes.record(this.listener.dispatcher.nowMs - this.#attemptMs);
+    this.endpoint?.counter.answered(status);
+    if (status >= 500) this.#attempts.faulty();
     else {
       this.#attempts.answered();
       this.#attempts.succeeded();
@@ -430,6 +444,7 @@ export class Exchange implements Waiter {
 
   switchedProtocols(): void {
     this.#attempts.succeeded();
+    this.endpoint?.counter.answered(101);
     this.#responseStatus = 101;
   }
 
@@ -462,6 +477,7 @@ export class Exchange implements Waiter {
     this.#attempts.leave();
     this.#sender.end();
     this.#counter!.count(status);
+    this.#counter!.durations.record(this.listener.dispatcher.nowMs - this.#beganMs);
     this.#connection = undefined;
     this.listener.putExchange(this);
     this.#leavePlace();

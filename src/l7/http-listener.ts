@@ -42,8 +42,6 @@ export class HttpListener implements ProtocolListener {
   readonly #connections = new Set<HttpConnection>();
   readonly #idleExchanges: Exchange[] = [];
   #activeCount = 0;
-  #clockRound = -1;
-  #clockMs = 0;
 
   private constructor(context: ListenerContext, plan: HttpPlan) {
     const { listener } = plan;
@@ -89,13 +87,9 @@ export class HttpListener implements ProtocolListener {
     return this.#connections.size;
   }
 
-  /** Monotonic whole milliseconds, read once per round. */
+  /** Monotonic whole milliseconds, of the round. */
   get nowMs(): number {
-    if (this.#clockRound !== this.dispatcher.round) {
-      this.#clockRound = this.dispatcher.round;
-      this.#clockMs = Math.floor(systemClock.nowMs());
-    }
-    return this.#clockMs;
+    return Math.floor(this.dispatcher.nowMs);
   }
 
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {

@@ -1,6 +1,6 @@
 import type { HttpListenerPlan } from '../contract/plan.ts';
 import type { Slices } from '../core/slices.ts';
-import type { RequestCounter } from '../observe/traffic-counters.ts';
+import { type RequestCounter, TIMED_ROUTES_MAX } from '../observe/traffic-counters.ts';
 import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { type HostPolicies, hostPoliciesOf } from './host-policies.ts';
@@ -51,8 +51,9 @@ export class HttpPlan {
   ): Slices<HttpPlan> {
     const router = yield* compileRoutesInSlices(listener.routes);
     const routes: Route[] = [];
+    const areTimed = listener.routes.length <= TIMED_ROUTES_MAX;
     for (const plan of listener.routes) {
-      routes.push(compileRoute(plan, listener, clusters, counters, random));
+      routes.push(compileRoute(plan, listener, clusters, { counters, random, isTimed: areTimed }));
       yield;
     }
     if (before !== undefined) yield* continueRoutes(routes, before.routes);

@@ -47,25 +47,31 @@ interface DirectRoute extends CompiledRoute {
   readonly counter: RequestCounter;
 }
 
+interface RouteContext {
+  readonly counters: TrafficCounters;
+  readonly random: Random;
+  /** Whether the route's durations are told apart from those of others. */
+  readonly isTimed?: boolean;
+}
+
 /** `listener`: whose route it is. */
 export function compileRoute(
   plan: RoutePlan,
   listener: Pick<ListenerPlan, 'name' | 'tls'>,
   clusters: PlannedClusters,
-  counters: TrafficCounters,
-  random: Random,
+  { counters, random, isTimed = true }: RouteContext,
 ): Route {
   const { action, name } = plan;
   if (action.kind !== 'forward') {
     const direct = compileDirectResponse(plan, action, listener.tls === undefined ? 'http' : 'https');
-    const counter = counters.requestCounter(listener.name, name, '');
+    const counter = counters.requestCounter(listener.name, name, '', isTimed);
     return { plan, direct, targets: undefined, counter, scratchBytes: direct.scratchBytes };
   }
   const requestChanges = compileRequestChanges(action, plan.match);
   const responseEdits = plan.responseHeaders && new HeaderEdits(plan.responseHeaders);
   const targets = action.clusters.map((share): RouteTarget => {
     const cluster = clusters.at(share.cluster);
-    const counter = counters.requestCounter(listener.name, name, cluster.plan.name);
+    const counter = counters.requestCounter(listener.name, name, cluster.plan.name, isTimed);
     // A PROXY header speaks for one client, and so for all requests of its connection.
     const isShared = (cluster.plan.proxyProtocol ?? 'off') === 'off';
     const changes = isShared ? requestChanges : onOwnConnection(requestChanges);

@@ -91,8 +91,10 @@ export class ListenerSet {
 
   rows(): ShardSnapshot['listeners'] {
     return Array.from(this.#open.values(), (listener) => {
-      const { name, connections, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused } = listener;
-      return { name, connections, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused };
+      const { name, connections, accepted, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused } =
+        listener;
+      const active = listener.activeCount;
+      return { name, connections, accepted, active, bytesReceived, bytesSent, proxyHeadersRefused, handshakesRefused };
     });
   }
 
@@ -102,7 +104,14 @@ export class ListenerSet {
 
   #add(plan: ListenerPlan, corridor: Corridor): Listener {
     const { dispatcher } = this.#context;
-    const listener = new Listener(plan, corridor, dispatcher, this.#countOf(plan.slot), this.#contexts);
+    const listener = new Listener(
+      plan,
+      corridor,
+      dispatcher,
+      this.#countOf(plan.slot),
+      this.#contexts,
+      this.#context.counters,
+    );
     this.#open.set(plan.slot, listener);
     this.#slots.add(plan.slot);
     return listener;

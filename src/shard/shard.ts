@@ -13,6 +13,7 @@ import type {
 } from '../contract/messages.ts';
 import { type PackedPlan, unpackPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
+import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import { Random } from '../core/random.ts';
 import { finish, finishAtPace, type Slices } from '../core/slices.ts';
@@ -63,6 +64,7 @@ export class Shard {
   readonly #listeners: ListenerSet;
   readonly #onClosed: () => void;
   #heartbeat: NodeJS.Timeout | undefined;
+  #lastBeatMs = systemClock.nowMs();
   #stopLooking = () => {};
   #applying: Promise<void> = Promise.resolve();
   #phase: 'accepting' | 'finishing' | 'closing' = 'accepting';
@@ -84,7 +86,9 @@ export class Shard {
     };
     engine.setTicketKeys(start.ticketKeys);
     const contexts = new SecureContexts(engine);
-    this.#clusters = new ClusterSet({ dispatcher, board: this.#board, shard: start.index, contexts, warn }, random);
+    const { counters } = this.#context;
+    const endpoints = { dispatcher, board: this.#board, shard: start.index, contexts, counters, warn };
+    this.#clusters = new ClusterSet(endpoints, random);
     this.#listeners = new ListenerSet(this.#context, makeCorridor, this.#board, contexts);
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
@@ -97,7 +101,7 @@ export class Shard {
   async open(): Promise<void> {
     this.#context.dispatcher.start();
     this.#beat();
-    this.#heartbeat = setInterval(() => this.#beat(), this.#start.heartbeatMs);
+    this.#heartbeat = setInterval(() => this.#timedBeat(), this.#start.heartbeatMs);
     const { plan, sockets } = this.#start;
     // At once: there is nothing yet that it could keep waiting.
     if (await this.#carryOut(finish(this.#prepare(plan)), sockets)) this.#post({ type: 'ready' });
@@ -209,6 +213,14 @@ export class Shard {
     this.#onClosed();
   }
 
+  /** A timer that fires late waited for the event loop, as everything did that was due meanwhile. */
+  #timedBeat(): void {
+    const nowMs = systemClock.nowMs();
+    this.#context.counters.loopDelays.record(nowMs - this.#lastBeatMs - this.#start.heartbeatMs);
+    this.#lastBeatMs = nowMs;
+    this.#beat();
+  }
+
   #beat(): void {
     this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
     this.#clusters.spareIdle();
@@ -217,13 +229,21 @@ export class Shard {
   }
 
   #snapshot(): ShardSnapshot {
+    const { counters } = this.#context;
+    const { counters: engineCounters } = this.#engine;
     return {
       index: this.#start.index,
-      connections: this.#engine.counters[Counter.CONNECTIONS_OPEN]!,
+      connections: engineCounters[Counter.CONNECTIONS_OPEN]!,
       listeners: this.#listeners.rows(),
       handshakes: this.#handshakes(),
-      requests: this.#context.counters.requests(),
-      sessions: this.#context.counters.sessions(),
+      requests: counters.requests(),
+      sessions: counters.sessions(),
+      clusters: counters.clusters(),
+      endpoints: counters.endpoints(),
+      latencies: counters.latencies(),
+      bytes: { copied: engineCounters[Counter.BYTES_COPIED]!, spliced: engineCounters[Counter.BYTES_SPLICED]! },
+      descriptors: engineCounters[Counter.DESCRIPTORS_OPEN]!,
+      acceptPauses: engineCounters[Counter.ACCEPT_PAUSES]!,
     };
   }
 

@@ -48,6 +48,7 @@ export class Attempts {
     if (plan.retry === undefined || budget === undefined || this.#tried.count > plan.retry.attempts) return undefined;
     const endpoint = this.#cluster!.pick(this.#hash, this.#tried);
     if (endpoint === undefined || !budget.allows(boardTick())) return undefined;
+    this.#cluster!.counter.retries++;
     return this.#enter(endpoint);
   }
 
@@ -69,8 +70,14 @@ export class Attempts {
     if (this.#endpoint !== undefined) this.#cluster!.outlier?.succeeded(this.#endpoint);
   }
 
-  /** The endpoint failed. */
+  /** The attempt has failed: refused, reset, late, or not an answer. */
   failed(): void {
+    this.#endpoint?.counter.failed();
+    this.faulty();
+  }
+
+  /** There was an answer: that the endpoint has failed. */
+  faulty(): void {
     if (this.#endpoint !== undefined) this.#cluster!.outlier?.failed(this.#endpoint);
   }
 

@@ -1,4 +1,4 @@
-import type { ClusterPlan, EndpointPlan, Plan, SecureContextPlan } from '../contract/plan.ts';
+import type { ClusterPlan, EndpointPlan, Plan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Random } from '../core/random.ts';
@@ -90,27 +90,29 @@ export class ClusterSet {
   }
 
   #build(plan: ClusterPlan, endpoints: Map<number, Endpoint>, before: Cluster | undefined): Cluster {
-    const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, plan.tls, endpoints));
+    const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, plan, endpoints));
     return new Cluster(plan, own, {
       policies: this.#policiesFor(plan, own, before),
       outlier: this.#outlierFor(plan, own),
       limits: plan.limits && new ClusterLimits(plan.limits, plan.slot, own, this.#limitsContext),
       board: this.#context.board,
+      counter: this.#context.counters.clusterCounter(plan.name),
     });
   }
 
   #outlierFor(plan: ClusterPlan, endpoints: readonly Endpoint[]): OutlierDetection | undefined {
     const { board, warn } = this.#context;
     if (plan.outlier === undefined) return undefined;
-    return new OutlierDetection(plan.outlier, board, endpoints, (endpoint, ms) =>
-      warn?.(`cluster ${plan.name}: ${endpoint.key} is ejected for ${ms / 1000} s, it failed several times in a row`),
-    );
+    return new OutlierDetection(plan.outlier, board, endpoints, (endpoint, ms) => {
+      endpoint.counter.ejections++;
+      warn?.(`cluster ${plan.name}: ${endpoint.key} is ejected for ${ms / 1000} s, it failed several times in a row`);
+    });
   }
 
-  #keepOrMake(plan: EndpointPlan, tls: SecureContextPlan | undefined, endpoints: Map<number, Endpoint>): Endpoint {
+  #keepOrMake(plan: EndpointPlan, { name, tls }: ClusterPlan, endpoints: Map<number, Endpoint>): Endpoint {
     const known = endpoints.get(plan.slot) ?? this.#endpointsBySlot.get(plan.slot);
     const isSame = known?.identity === identityOf(plan, tls);
-    const endpoint = isSame ? known : new Endpoint(plan, this.#context, tls);
+    const endpoint = isSame ? known : new Endpoint(plan, name, this.#context, tls);
     endpoints.set(plan.slot, endpoint);
     return endpoint;
   }

@@ -1,5 +1,6 @@
 import { type Board, boardTick, TICK_MS } from '../contract/board.ts';
 import type { ClusterPlan } from '../contract/plan.ts';
+import type { ClusterCounter } from '../observe/traffic-counters.ts';
 import type { ClusterLimits } from './cluster-limits.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { OutlierDetection } from './outlier.ts';
@@ -27,6 +28,7 @@ export interface ClusterParts {
   readonly outlier: OutlierDetection | undefined;
   readonly limits: ClusterLimits | undefined;
   readonly board: Board;
+  readonly counter: ClusterCounter;
 }
 
 /** A named group of interchangeable endpoints and the policy that picks among them. Belongs to one plan. */
@@ -39,6 +41,7 @@ export class Cluster {
   readonly outlier: OutlierDetection | undefined;
   /** Undefined: none. */
   readonly limits: ClusterLimits | undefined;
+  readonly counter: ClusterCounter;
   /** Undefined: nothing is tried again. */
   readonly budget: RetryBudget | undefined;
   /** False once a newer plan has taken over: then that one's cluster derives what may be selected. */
@@ -57,6 +60,7 @@ export class Cluster {
     this.policies = parts.policies;
     this.outlier = parts.outlier;
     this.limits = parts.limits;
+    this.counter = parts.counter;
     this.budget = plan.retry && new RetryBudget(board.budgetWords(plan.slot), plan.retry.budgetPercent);
     this.#slowStartTicks = goesByHash(plan) ? 0 : Math.ceil((plan.slowStartMs ?? 0) / TICK_MS);
     const backups = endpoints.filter((_, index) => plan.endpoints[index]!.isBackup === true);

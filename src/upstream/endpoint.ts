@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { SecureContexts } from '../engine/secure-contexts.ts';
+import type { EndpointCounter, TrafficCounters } from '../observe/traffic-counters.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { latencyUs, observeLatency } from './latency.ts';
 
@@ -17,6 +18,7 @@ export interface EndpointContext {
   /** Index of this shard. */
   readonly shard: number;
   readonly contexts: SecureContexts;
+  readonly counters: TrafficCounters;
   /** Tells the operator. */
   readonly warn?: ((text: string) => void) | undefined;
 }
@@ -32,6 +34,7 @@ export class Endpoint {
   /** See `identityOf`. */
   readonly identity: string;
   readonly pool: ConnectionPool;
+  readonly counter: EndpointCounter;
   /** For `engine.dial`. Negative if the engine refused the address. */
   readonly addressHandle: number;
   /** Whether new work may come here, as its cluster derived it last (see Selection). */
@@ -47,11 +50,12 @@ export class Endpoint {
   #nextComplaintMs = 0;
 
   /** `tls`: how its cluster speaks TLS. */
-  constructor(plan: EndpointPlan, context: EndpointContext, tls?: SecureContextPlan) {
+  constructor(plan: EndpointPlan, cluster: string, context: EndpointContext, tls?: SecureContextPlan) {
     this.slot = plan.slot;
     this.key = plan.key;
     this.#context = context;
     this.pool = new ConnectionPool(context.dispatcher);
+    this.counter = context.counters.endpointCounter(cluster, plan.key);
     this.#tls = tls;
     this.identity = identityOf(plan, tls);
     const secure = tls && { context: context.contexts.acquire(tls), serverName: plan.serverName ?? '' };

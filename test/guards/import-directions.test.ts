@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['core'],
   engine: ['core'],
   observe: ['core'],
-  contract: ['core', 'types:config'],
+  contract: ['core', 'types:config', 'types:observe'],
   downstream: GROUND_TO_CONTRACT,
   upstream: GROUND_TO_CONTRACT,
   l4: [...GROUND_TO_CONTRACT, 'downstream', 'upstream'],

@@ -1,8 +1,15 @@
 /** The calls of the admin API: what each asks of the proxy, and how it answers. */
 
+import type { IncomingHttpHeaders } from 'node:http';
 import { ENDPOINT_DRAIN_MS } from '../../config/defaults.ts';
 import { readDurationMs } from '../../config/duration.ts';
-import { PROMETHEUS_CONTENT_TYPE } from '../../observe/prometheus-text.ts';
+import {
+  chooseMetricsFormat,
+  formatMetrics,
+  METRICS_CONTENT_TYPES,
+  type MetricFamily,
+  type MetricsFormat,
+} from '../../observe/prometheus-text.ts';
 import type { EndpointAction } from '../endpoint-operator.ts';
 import type { ReloadOutcome } from '../reloader.ts';
 import { type Answer, failure, json, plain } from './admin-answer.ts';
@@ -21,8 +28,7 @@ export interface AdminQuestion {
 export interface AdminSource {
   readonly phase: () => 'starting' | 'ready' | 'draining';
   readonly status: () => Promise<Status>;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
+  readonly metrics: () => Promise<readonly MetricFamily[]>;
   /** Undefined: there is nothing to read anew. */
   readonly reload?: (() => Promise<ReloadOutcome>) | undefined;
   /** The endpoints that were meant, with their new state; none if there is no such cluster or endpoint. */
@@ -43,10 +49,15 @@ export interface AdminSource {
 export interface AdminRoute {
   readonly method: 'GET' | 'POST';
   readonly path: RegExp;
-  readonly answer: (match: RegExpExecArray, query: URLSearchParams) => Answer | Promise<Answer>;
+  readonly answer: (
+    match: RegExpExecArray,
+    query: URLSearchParams,
+    headers: IncomingHttpHeaders,
+  ) => Answer | Promise<Answer>;
 }
 
 export function adminRoutes(source: AdminSource): readonly AdminRoute[] {
+  const scrape = scraper(source.metrics);
   const routes: AdminRoute[] = [
     { method: 'GET', path: /^\/livez$/, answer: () => plain(200, 'ok\n') },
     {
@@ -58,7 +69,7 @@ export function adminRoutes(source: AdminSource): readonly AdminRoute[] {
     {
       method: 'GET',
       path: /^\/metrics$/,
-      answer: async () => ({ status: 200, body: await source.metrics(), contentType: PROMETHEUS_CONTENT_TYPE }),
+      answer: (_match, _query, { accept }) => scrape(chooseMetricsFormat(accept)),
     },
     {
       method: 'POST',
@@ -73,6 +84,22 @@ export function adminRoutes(source: AdminSource): readonly AdminRoute[] {
   }
   if (testCall !== undefined) routes.push(testRoute(testCall));
   return routes;
+}
+
+/** However many scrape at once, what they get is written once. */
+function scraper(metrics: AdminSource['metrics']): (format: MetricsFormat) => Promise<Answer> {
+  const running = new Map<MetricsFormat, Promise<Answer>>();
+  return (format) => {
+    const known = running.get(format);
+    if (known !== undefined) return known;
+    const answer = metrics()
+      .then((families) => {
+        return { status: 200, body: formatMetrics(families, format), contentType: METRICS_CONTENT_TYPES[format] };
+      })
+      .finally(() => running.delete(format));
+    running.set(format, answer);
+    return answer;
+  };
 }
 
 /** The address may be written as it is (`unix:/path`, too) or percent-encoded. */

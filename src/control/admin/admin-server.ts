@@ -87,7 +87,7 @@ export class AdminServer {
       const match = route.path.exec(path);
       if (match === null) continue;
       if (request.method === route.method || (request.method === 'HEAD' && route.method === 'GET'))
-        return route.answer(match, new URLSearchParams(query));
+        return route.answer(match, new URLSearchParams(query), request.headers);
       allowed.add(route.method === 'GET' ? 'GET, HEAD' : route.method);
     }
     if (allowed.size === 0) return failure(404, 'there is nothing at this path');

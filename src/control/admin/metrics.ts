@@ -1,69 +1,99 @@
-/** The metrics of the whole proxy as Prometheus text. */
+/** The metrics of the whole proxy, ready to be written down. */
+import { Admin, type Board, boardTick, Health } from '../../contract/board.ts';
 import type { ShardSnapshot } from '../../contract/messages.ts';
-import type { ListenerPlan } from '../../contract/plan.ts';
-import type { Sample } from '../../observe/counter-totals.ts';
-import { formatMetrics, type MetricFamily } from '../../observe/prometheus-text.ts';
+import type { ListenerPlan, Plan } from '../../contract/plan.ts';
+import type { LatencySample, Sample } from '../../observe/counter-totals.ts';
+import { METRICS, type MetricName } from '../../observe/metric-catalog.ts';
+import type { MetricFamily } from '../../observe/prometheus-text.ts';
 import { certificatesOf } from '../certificates.ts';
 import { openDescriptors } from '../descriptor-budget.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
-import { TRAFFIC_COUNTERS } from '../snapshot-samples.ts';
 import type { ShardStatus } from '../supervisor.ts';
-import { connectionsOf } from './status.ts';
+import { activeOf, connectionsOf } from './status.ts';
 
 export interface MetricsParts {
   readonly engine: 'native' | 'node';
   readonly totals: readonly Sample[];
+  readonly latencies: readonly LatencySample[];
   readonly snapshots: readonly ShardSnapshot[];
   readonly shards: readonly ShardStatus[];
-  readonly listeners: readonly ListenerPlan[];
+  readonly plan: Plan;
+  readonly board: Pick<Board, 'health' | 'admin' | 'ejectedUntilTick' | 'inFlight'>;
+  readonly configVersion: number;
+  readonly draining: boolean;
   /** Open files that the process may have. */
   readonly descriptorLimit: number;
 }
 
-export function makeMetrics(parts: MetricsParts): string {
-  const traffic = Object.entries(TRAFFIC_COUNTERS).map(([name, help]): MetricFamily => {
-    return { name, help, type: 'counter', samples: parts.totals.filter(({ family }) => family === name) };
-  });
-  return formatMetrics([...traffic, ...stateFamilies(parts), ...processFamilies(parts.descriptorLimit)]);
+interface Row {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
 }
 
-function stateFamilies({ engine, listeners, shards, snapshots }: MetricsParts): readonly MetricFamily[] {
-  return [
-    {
-      name: 'fourseven_connections',
-      help: 'Connections of clients that are open.',
-      type: 'gauge',
-      samples: listeners.map(({ name }) => ({ labels: { listener: name }, value: connectionsOf(name, snapshots) })),
-    },
-    {
-      name: 'fourseven_certificate_expiry_timestamp_seconds',
-      help: 'When a certificate of a listener expires, since the Unix epoch in seconds.',
-      type: 'gauge',
-      samples: listeners.flatMap(certificateSamples),
-    },
-    {
-      name: 'fourseven_shard_connections',
-      help: 'Connections that are open in a shard, to clients and to endpoints.',
-      type: 'gauge',
-      samples: shards.map(({ index, connections }) => ({ labels: { shard: String(index) }, value: connections })),
-    },
-    {
-      name: 'fourseven_shard_restarts_total',
-      help: 'How often a shard was started again after a crash or a hang.',
-      type: 'counter',
-      samples: shards.map(({ index, restarts }) => ({ labels: { shard: String(index) }, value: restarts })),
-    },
-    {
-      name: 'fourseven_info',
-      help: 'Always 1; the labels tell what runs.',
-      type: 'gauge',
-      samples: [{ labels: { version: PRODUCT_VERSION, engine, node: process.versions.node }, value: 1 }],
-    },
-  ];
+/** All families of the catalog, those without a sample included, so that a query for what never happened finds nothing rather than an error. */
+export function makeMetrics(parts: MetricsParts): readonly MetricFamily[] {
+  const counted = groupByFamily(parts.totals);
+  const state = new Map(Object.entries({ ...stateRows(parts), ...processRows(parts.descriptorLimit) }));
+  return Object.entries(METRICS).map(([name, { type, help }]) => ({
+    name,
+    type,
+    help,
+    samples: [...(counted.get(name) ?? []), ...(state.get(name) ?? [])],
+    latencies: type === 'histogram' ? parts.latencies.filter(({ family }) => family === name) : [],
+  }));
+}
+
+function groupByFamily(samples: readonly Sample[]): Map<string, Sample[]> {
+  const groups = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const group = groups.get(sample.family);
+    if (group === undefined) groups.set(sample.family, [sample]);
+    else group.push(sample);
+  }
+  return groups;
+}
+
+function stateRows(parts: MetricsParts): Partial<Record<MetricName, readonly Row[]>> {
+  const { engine, plan, shards, snapshots } = parts;
+  const perShard = <Item extends { readonly index: number }>(items: readonly Item[], value: (item: Item) => number) =>
+    items.map((item) => ({ labels: { shard: String(item.index) }, value: value(item) }));
+  return {
+    fourseven_active: plan.listeners.map(({ name }) => ({
+      labels: { listener: name },
+      value: activeOf(name, snapshots),
+    })),
+    fourseven_connections: plan.listeners.map(({ name }) => {
+      return { labels: { listener: name }, value: connectionsOf(name, snapshots) };
+    }),
+    fourseven_certificate_expiry_timestamp_seconds: plan.listeners.flatMap(certificateRows),
+    fourseven_shard_connections: perShard(shards, ({ connections }) => connections),
+    fourseven_shard_restarts_total: perShard(shards, ({ restarts }) => restarts),
+    fourseven_shard_descriptors: perShard(snapshots, ({ descriptors }) => descriptors),
+    ...endpointRows(parts),
+    fourseven_config_version: [{ value: parts.configVersion }],
+    fourseven_draining: [{ value: parts.draining ? 1 : 0 }],
+    fourseven_info: [{ labels: { version: PRODUCT_VERSION, engine, node: process.versions.node }, value: 1 }],
+  };
+}
+
+function endpointRows({ plan, board }: MetricsParts): Partial<Record<MetricName, readonly Row[]>> {
+  const nowTick = boardTick();
+  const endpoints = plan.clusters.flatMap(({ name: cluster, endpoints }) =>
+    endpoints.map(({ slot, key: endpoint }) => ({ slot, labels: { cluster, endpoint } })),
+  );
+  const known = endpoints.filter(({ slot }) => board.health(slot) !== Health.UNKNOWN);
+  const rows = (of: typeof endpoints, value: (slot: number) => number): readonly Row[] =>
+    of.map(({ slot, labels }) => ({ labels, value: value(slot) }));
+  return {
+    fourseven_endpoint_in_flight: rows(endpoints, (slot) => board.inFlight(slot)),
+    fourseven_endpoint_healthy: rows(known, (slot) => (board.health(slot) === Health.HEALTHY ? 1 : 0)),
+    fourseven_endpoint_enabled: rows(endpoints, (slot) => (board.admin(slot) === Admin.ENABLED ? 1 : 0)),
+    fourseven_endpoint_ejected: rows(endpoints, (slot) => (board.ejectedUntilTick(slot) > nowTick ? 1 : 0)),
+  };
 }
 
 /** `name`: the first that it is for. */
-function certificateSamples(listener: ListenerPlan): MetricFamily['samples'] {
+function certificateRows(listener: ListenerPlan): readonly Row[] {
   return (certificatesOf(listener) ?? []).map(({ names: [name = ''], keyType, notAfter }) => ({
     labels: { listener: listener.name, name, key: keyType },
     value: Date.parse(notAfter) / 1000,
@@ -71,27 +101,13 @@ function certificateSamples(listener: ListenerPlan): MetricFamily['samples'] {
 }
 
 /** Under the names that Prometheus client libraries agree on. */
-function processFamilies(descriptorLimit: number): readonly MetricFamily[] {
+function processRows(descriptorLimit: number): Partial<Record<MetricName, readonly Row[]>> {
   const { user, system } = process.cpuUsage();
-  const family = (name: string, help: string, type: MetricFamily['type'], value: number): MetricFamily => {
-    return { name, help, type, samples: [{ value }] };
+  return {
+    process_cpu_seconds_total: [{ value: (user + system) / 1e6 }],
+    process_resident_memory_bytes: [{ value: process.memoryUsage.rss() }],
+    process_start_time_seconds: [{ value: (Date.now() - process.uptime() * 1000) / 1000 }],
+    process_open_fds: [{ value: openDescriptors() ?? Number.NaN }],
+    process_max_fds: [{ value: descriptorLimit }],
   };
-  const startSeconds = (Date.now() - process.uptime() * 1000) / 1000;
-  return [
-    family(
-      'process_cpu_seconds_total',
-      'User and system time of all threads in seconds.',
-      'counter',
-      (user + system) / 1e6,
-    ),
-    family('process_resident_memory_bytes', 'Resident memory in bytes.', 'gauge', process.memoryUsage.rss()),
-    family(
-      'process_start_time_seconds',
-      'Start of the process since the Unix epoch in seconds.',
-      'gauge',
-      startSeconds,
-    ),
-    family('process_open_fds', 'Open file descriptors.', 'gauge', openDescriptors() ?? Number.NaN),
-    family('process_max_fds', 'Most file descriptors that may be open.', 'gauge', descriptorLimit),
-  ];
 }

@@ -86,6 +86,15 @@ export function connectionsOf(listener: string, snapshots: readonly ShardSnapsho
   return connections;
 }
 
+/** Exchanges and sessions of a listener in flight, over all shards that answered. */
+export function activeOf(listener: string, snapshots: readonly ShardSnapshot[]): number {
+  let active = 0;
+  for (const snapshot of snapshots) {
+    for (const entry of snapshot.listeners) if (entry.name === listener) active += entry.active;
+  }
+  return active;
+}
+
 export function endpointStatus({ slot, key, weight }: EndpointPlan, board: StatusParts['board']): EndpointStatus {
   return {
     address: key,

@@ -10,6 +10,7 @@ import type { HealthCheckConfig } from '../../config/cluster-config.ts';
 import { type Board, boardTick, Health } from '../../contract/board.ts';
 import type { EndpointPlan } from '../../contract/plan.ts';
 import { systemClock } from '../../core/clock.ts';
+import type { EventCounters } from '../../observe/event-counters.ts';
 import type { EventLog } from '../event-log.ts';
 import { Check, type CheckOwner } from './check.ts';
 import type { CheckQueue } from './check-queue.ts';
@@ -23,6 +24,7 @@ export interface WatchContext {
   readonly board: Pick<Board, 'health' | 'setHealth' | 'ejectedUntilTick' | 'endEjection'>;
   readonly queue: CheckQueue;
   readonly log: EventLog;
+  readonly counters?: EventCounters | undefined;
   /** 0 to 1. */
   readonly random: () => number;
 }
@@ -100,6 +102,9 @@ export class EndpointWatch implements CheckOwner {
 
   onVerdict(check: Check, verdict: Verdict): void {
     this.#checks.delete(check);
+    const result = verdict === undefined ? 'passed' : 'failed';
+    const labels = { cluster: this.#cluster, endpoint: this.#endpoint.key, result };
+    this.#context.counters?.count('fourseven_health_checks_total', labels);
     if (check.number < this.#newestAnswer) return;
     this.#newestAnswer = check.number;
     // Only what began after an ejection says that it may end.

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Board, Health } from '../../contract/board.ts';
 import type { ClusterPlan, EndpointPlan, Plan } from '../../contract/plan.ts';
+import type { EventCounters } from '../../observe/event-counters.ts';
 import type { EventLog } from '../event-log.ts';
 import { CheckQueue } from './check-queue.ts';
 import { EndpointWatch, type WatchContext } from './endpoint-watch.ts';
@@ -11,6 +12,7 @@ import type { Probe } from './probe.ts';
 export interface HealthMonitorOptions {
   readonly board: Board;
   readonly log: EventLog;
+  readonly counters?: EventCounters;
   readonly checksAtOnceMax: number;
   /** 0 to 1; for tests. */
   readonly random?: () => number;
@@ -30,8 +32,8 @@ export class HealthMonitor {
   #watched = new Map<number, Watched>();
 
   constructor(options: HealthMonitorOptions) {
-    const { board, log, checksAtOnceMax, random = Math.random } = options;
-    this.#context = { board, log, random, queue: new CheckQueue(checksAtOnceMax) };
+    const { board, log, counters, checksAtOnceMax, random = Math.random } = options;
+    this.#context = { board, log, counters, random, queue: new CheckQueue(checksAtOnceMax) };
     this.#makeProbe = options.makeProbe ?? ((plan) => makeProbe(plan.healthCheck!, plan));
   }
 

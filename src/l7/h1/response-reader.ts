@@ -58,6 +58,8 @@ export class ResponseReader implements ConnectionHandler {
   /** When the head of the response is due: counted from the end of the request, other attempts included. */
   #headDueMs = 0.5;
   #isReused = false;
+  /** When the dial began. */
+  #dialedMs = 0.5;
   #openedRound = 0;
   /** The round in which the deadline was last replaced: one that passed in the same round is an old one. */
   #deadlineRound = -1;
@@ -99,6 +101,7 @@ export class ResponseReader implements ConnectionHandler {
     this.#isPooled = (target.cluster.plan.proxyProtocol ?? 'off') === 'off';
     const pooled = this.#isPooled ? endpoint.pool.take() : 0;
     if (pooled === 0) return this.#dial(endpoint, target.cluster.limits);
+    target.cluster.counter.poolHits++;
     this.#id = pooled;
     this.#isReused = true;
     this.#openedRound = dispatcher.round;
@@ -132,6 +135,8 @@ export class ResponseReader implements ConnectionHandler {
   }
 
   #dialed(id: number): number {
+    this.#exchange.target.cluster.counter.connects++;
+    this.#dialedMs = this.#exchange.listener.dispatcher.nowMs;
     this.#isReused = false;
     this.#id = Math.max(id, 0);
     this.#state = id > 0 ? CONNECTING : CLOSED;
@@ -150,6 +155,8 @@ export class ResponseReader implements ConnectionHandler {
 
   #redialNow(): number {
     this.#state = CONNECTING;
+    this.#exchange.target.cluster.counter.connects++;
+    this.#dialedMs = this.#exchange.listener.dispatcher.nowMs;
     const connectMs = Math.min(this.#connectMs, this.#msUntilDue);
     return this.#exchange.listener.context.dialer.redial(this.#id, this.#endpoint!, connectMs);
   }
@@ -174,6 +181,8 @@ export class ResponseReader implements ConnectionHandler {
   }
 
   onConnected(): void {
+    const { target, listener } = this.#exchange;
+    target.cluster.counter.connectTimes.record(listener.dispatcher.nowMs - this.#dialedMs);
     this.#state = AWAITING;
     this.#awaitHead();
   }

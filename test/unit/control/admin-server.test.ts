@@ -24,7 +24,7 @@ function source(testCall?: AdminSource['testCall'], more: Partial<AdminSource> =
   return {
     phase: () => phase,
     status: async () => status,
-    metrics: async () => 'up 1\n',
+    metrics: async () => [{ name: 'up', help: 'Up.', type: 'gauge', samples: [{ value: 1 }] }],
     endpoint: (action, cluster, address, deadlineMs) => {
       calls.push(`${action} ${cluster} ${address} ${deadlineMs}`);
       return address === 'absent' ? [] : [endpointState(address)];
@@ -89,7 +89,7 @@ describe('the admin API', () => {
   it('answers with metrics and status in their content types', async () => {
     const [metrics, status] = await Promise.all([get('/metrics'), get('/api/status')]);
     expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(await metrics.text()).toBe('up 1\n');
+    expect(await metrics.text()).toBe('# HELP up Up.\n# TYPE up gauge\nup 1\n');
     expect(status.headers.get('content-type')).toBe('application/json');
     expect(await status.json()).toMatchObject({ configVersion: 1, rejected: null, draining: false });
   });
@@ -104,7 +104,7 @@ describe('the admin API', () => {
 
   it('answers HEAD as GET, without the body', async () => {
     const answer = await get('/metrics', { method: 'HEAD' });
-    expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, '5', '']);
+    expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, '35', '']);
   });
 
   it('refuses bodies, and heads beyond 8 KiB', async () => {

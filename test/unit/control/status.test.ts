@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { boardTick, TICK_MS } from '../../../src/contract/board.ts';
 import { makeStatus } from '../../../src/control/admin/status.ts';
 import { PRODUCT_VERSION } from '../../../src/control/product-version.ts';
+import { shardSnapshot } from './shard-snapshot.ts';
 
 const EJECTED_FOR_MS = 60_000;
 
@@ -41,11 +42,8 @@ it('has the shape that is promised', () => {
     draining: true,
     shards: [{ index: 0, connections: 5, restarts: 1 }],
     snapshots: [0, 1].map((index) => ({
-      index,
-      connections: 0,
-      listeners: [{ name: 'db', connections: 2, bytesReceived: 0, bytesSent: 0 }],
-      requests: [],
-      sessions: [],
+      ...shardSnapshot(index),
+      listeners: [{ name: 'db', connections: 2, accepted: 3, active: 2, bytesReceived: 0, bytesSent: 0 }],
     })),
     addressOf: () => '127.0.0.1:40000',
   });

@@ -4,6 +4,7 @@ import type { ListenerSocket } from '../../../src/contract/messages.ts';
 import type { Plan } from '../../../src/contract/plan.ts';
 import { Supervisor } from '../../../src/control/supervisor.ts';
 import { FakeShardPool, settle } from './fake-shard-pool.ts';
+import { shardSnapshot } from './shard-snapshot.ts';
 
 const PLAN: Plan = {
   version: 1,
@@ -251,13 +252,11 @@ describe('counters', () => {
     ({
       type: 'snapshot',
       request,
-      snapshot: {
-        index: 0,
+      snapshot: shardSnapshot(0, {
         connections: 1,
-        listeners: [],
         requests: [{ listener: 'web', route: 'r', cluster: 'c', status: '200', count }],
-        sessions: [],
-      },
+        latencies: [{ kind: 'first-byte', labels: { cluster: 'c' }, counts: { buckets: [100, count], sumMs: count } }],
+      }),
     }) as const;
 
   it('survive the shard that counted them, as of its last snapshot', async () => {
@@ -270,7 +269,9 @@ describe('counters', () => {
     const second = supervisor.snapshots();
     pool.last.say(snapshot(2, 2));
     await second;
-    expect(supervisor.totals().map(({ value }) => value)).toEqual([9]);
+    const requests = supervisor.totals().filter(({ family }) => family === 'fourseven_http_requests_total');
+    expect(requests.map(({ value }) => value)).toEqual([9]);
+    expect(supervisor.latencies().map(({ value }) => value)).toEqual([{ buckets: [100, 9], sumMs: 9 }]);
   });
 
   it('do not wait longer than a second for a shard that hangs', async () => {

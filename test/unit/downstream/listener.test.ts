@@ -4,6 +4,7 @@ import type { ClientAddress } from '../../../src/downstream/client-address.ts';
 import { Listener } from '../../../src/downstream/listener.ts';
 import type { ProtocolListener } from '../../../src/downstream/protocol-listener.ts';
 import { COUNTERS_LISTENER_OFFSET, COUNTERS_PER_LISTENER, ListenerCounter } from '../../../src/engine/protocol.ts';
+import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { happen } from '../upstream/fake-engine.ts';
 import { UpstreamFixture } from '../upstream/upstream-fixture.ts';
 
@@ -45,7 +46,7 @@ class Recorder implements ProtocolListener {
 async function openListener() {
   const fixture = new UpstreamFixture();
   const protocol = new Recorder();
-  const listener = new Listener(PLAN, protocol, fixture.dispatcher, NO_COUNT, fixture.contexts);
+  const listener = new Listener(PLAN, protocol, fixture.dispatcher, NO_COUNT, fixture.contexts, new TrafficCounters());
   expect(await listener.open({ slot: 3, fd: 77, address: '127.0.0.1:5432' })).toBe(0);
   return { ...fixture, fixture, protocol, listener };
 }
@@ -61,7 +62,14 @@ describe('a listener', () => {
   test('says why it cannot adopt', async () => {
     const fixture = new UpstreamFixture();
     fixture.engine.adoptError = -9;
-    const listener = new Listener(PLAN, new Recorder(), fixture.dispatcher, NO_COUNT, fixture.contexts);
+    const listener = new Listener(
+      PLAN,
+      new Recorder(),
+      fixture.dispatcher,
+      NO_COUNT,
+      fixture.contexts,
+      new TrafficCounters(),
+    );
     expect(await listener.open({ slot: 3, fd: 77, address: '' })).toBe(-9);
   });
 

@@ -7,6 +7,7 @@ import type { ConnectionHandler } from '../../../src/engine/connection-handler.t
 import type { Dispatcher } from '../../../src/engine/dispatcher.ts';
 import { Event } from '../../../src/engine/protocol.ts';
 import { TLS_1_3 } from '../../../src/engine/secure-context.ts';
+import { LatencyHistogram } from '../../../src/observe/latency-histogram.ts';
 import { hello } from '../../tls/hello-builder.ts';
 import { happen } from '../upstream/fake-engine.ts';
 import { UpstreamFixture } from '../upstream/upstream-fixture.ts';
@@ -75,7 +76,7 @@ function begin(plan: ListenerTlsPlan, answersHttp = true): void {
   fixture = new UpstreamFixture();
   next = new Corridor(fixture.dispatcher);
   branches = plan.passthrough.map(() => new Corridor(fixture.dispatcher));
-  gate = new TlsGate(fixture.dispatcher, fixture.contexts, next, answersHttp);
+  gate = new TlsGate(fixture.dispatcher, fixture.contexts, new LatencyHistogram(), next, answersHttp);
   gate.branches = branches;
   gate.apply(plan);
   overCount = 0;

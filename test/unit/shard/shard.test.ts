@@ -318,11 +318,17 @@ describe('a snapshot', () => {
         index: 1,
         connections: 9,
         listeners: [
-          { name: 'listener-0', connections: 0, bytesReceived: 0, bytesSent: 0 },
-          { name: 'listener-1', connections: 4, bytesReceived: 0, bytesSent: 0 },
+          { name: 'listener-0', connections: 0, accepted: 0, active: 0, bytesReceived: 0, bytesSent: 0 },
+          { name: 'listener-1', connections: 4, accepted: 0, active: 0, bytesReceived: 0, bytesSent: 0 },
         ],
         requests: [{ listener: 'listener-1', route: 'api', cluster: 'origin', status: '200', count: 1 }],
         sessions: [{ listener: 'listener-0', cluster: 'origin', outcome: 'ok', count: 1 }],
+        clusters: [],
+        endpoints: [],
+        latencies: [],
+        bytes: { copied: 0, spliced: 0 },
+        descriptors: 0,
+        acceptPauses: 0,
       },
     });
   });

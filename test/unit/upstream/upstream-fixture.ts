@@ -3,6 +3,7 @@ import type { ClusterPlan, EndpointPlan, Plan, PolicyName } from '../../../src/c
 import { finish } from '../../../src/core/slices.ts';
 import { Dispatcher } from '../../../src/engine/dispatcher.ts';
 import { SecureContexts } from '../../../src/engine/secure-contexts.ts';
+import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import type { ClusterSet, PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -38,7 +39,14 @@ export class UpstreamFixture {
   readonly dispatcher = new Dispatcher(this.engine);
   readonly board = Board.create(2);
   readonly contexts = new SecureContexts(this.engine);
-  readonly context = { dispatcher: this.dispatcher, board: this.board, shard: 0, contexts: this.contexts };
+  readonly counters = new TrafficCounters();
+  readonly context = {
+    dispatcher: this.dispatcher,
+    board: this.board,
+    shard: 0,
+    contexts: this.contexts,
+    counters: this.counters,
+  };
 
   constructor() {
     this.dispatcher.start();
@@ -46,7 +54,7 @@ export class UpstreamFixture {
 
   /** `count` endpoints with slots from 0. */
   endpoints(count: number): Endpoint[] {
-    return Array.from({ length: count }, (_, slot) => new Endpoint(endpointPlan(slot), this.context));
+    return Array.from({ length: count }, (_, slot) => new Endpoint(endpointPlan(slot), 'api', this.context));
   }
 
   /** Runs what was written outside a round and returns it. */
