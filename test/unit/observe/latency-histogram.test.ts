@@ -23,7 +23,7 @@ describe('buckets', () => {
     for (let bucket = 0; bucket < LATENCY_BUCKETS - 1; bucket++) {
       const bound = upperBoundMs(bucket);
       expect(bucketOf(bound), `${bound} ms`).toBe(bucket);
-      expect(bucketOf(bound + 0.0011), `just above ${bound} ms`).toBe(bucket + 1);
+      expect(bucketOf(bound + 0.0005), `just above ${bound} ms`).toBe(bucket + 1);
     }
   });
 
