@@ -33,6 +33,8 @@ export interface Proxy {
    * `bind_failed`, `name_unresolved`, or `draining`.
    */
   reload(config: ConfigInput): Promise<void>;
+  /** Opens the files of access logs anew, after they were moved away. */
+  reopenLogs(): Promise<void>;
   /** Stops accepting after `drain.grace`, finishes what runs until `drain.deadline`, and ends. Resolves to the number of connections cut. */
   drain(): Promise<number>;
   /** Cuts everything and ends, also in the middle of a drain. */
@@ -51,6 +53,7 @@ export async function start(config: ConfigInput, options: StartOptions = {}): Pr
       return running.listeners.map(({ name, address, protocol }) => ({ name, address, protocol }));
     },
     reload: async (next) => running.take(await valid(next)),
+    reopenLogs: () => running.reopenLogs(),
     drain: () => running.drain(),
     close: () => running.close(),
   };

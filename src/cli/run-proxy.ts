@@ -11,7 +11,7 @@ import { watchFile } from './watch-file.ts';
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** Signals that other proxies act on. Without a handler they would end the process. */
-const UNUSED_SIGNALS = { SIGUSR1: 'reopening logs', SIGUSR2: 'upgrading' } as const;
+const UNUSED_SIGNALS = { SIGUSR2: 'upgrading' } as const;
 
 export interface RunOptions {
   /** May print after the lines of the listeners and before `ready`. */
@@ -100,6 +100,10 @@ function handleSignals(log: EventLog): { firstFor: (proxy: RunningProxy) => Prom
   process.on('SIGHUP', () => {
     if (running === undefined) log.warn('SIGHUP is ignored: the proxy is still starting');
     else void running.reload();
+  });
+  process.on('SIGUSR1', () => {
+    if (running === undefined) log.warn('SIGUSR1 is ignored: the proxy is still starting');
+    else void running.reopenLogs().then(() => log.info('logs were opened anew'));
   });
   for (const [signal, what] of Object.entries(UNUSED_SIGNALS)) {
     process.on(signal, () => log.warn(`${signal} is ignored: ${what} is not available in this version`));

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { buildCluster } from './build-cluster.ts';
 import { buildRoute, catchAllRoute } from './build-route.ts';
 import { buildAcme, buildListenerTls } from './build-tls.ts';
-import type { Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
+import type { AccessLogConfig, Config, HttpListenerConfig, ListenerConfig, TcpListenerConfig } from './config.ts';
 import { freezeDeep } from './freeze.ts';
 import type { configSchema } from './schema.ts';
 import type { httpListenerSchema, listenerSchema, tcpListenerSchema } from './schema-listener.ts';
@@ -38,6 +38,7 @@ function buildTcpListener(name: string, listener: Parsed<typeof tcpListenerSchem
     trustedProxies,
     proxyProtocol,
     tls: buildListenerTls(listener.tls),
+    accessLog: buildAccessLog(listener.accessLog),
   };
 }
 
@@ -61,9 +62,16 @@ function buildHttpListener(name: string, listener: Parsed<typeof httpListenerSch
     trustedProxies: listener.trustedProxies,
     proxyProtocol: listener.proxyProtocol,
     tls: buildListenerTls(listener.tls),
+    accessLog: buildAccessLog(listener.accessLog),
     forwardedHeader: listener.forwardedHeader,
     requestId: listener.requestId,
     via: listener.via === false || listener.via === 'off' ? undefined : listener.via,
     underscores: listener.underscores,
   };
+}
+
+function buildAccessLog(accessLog: Parsed<typeof listenerSchema>['accessLog']): AccessLogConfig | undefined {
+  if (typeof accessLog !== 'object') return undefined;
+  const { format, file, only, slowerThan, sample } = accessLog;
+  return { format, target: file, only, slowerThanMs: slowerThan, sample };
 }

@@ -43,6 +43,20 @@ interface ClientOptions {
   readonly proxyProtocol: 'off' | 'accept' | 'require';
   /** Undefined: plain. */
   readonly tls: ListenerTlsConfig | undefined;
+  /** Undefined: none. */
+  readonly accessLog: AccessLogConfig | undefined;
+}
+
+/** What is told of each exchange or session once it is over. */
+export interface AccessLogConfig {
+  readonly format: 'json' | 'combined';
+  /** `stdout`, or a path: absolute once the configuration was checked. */
+  readonly target: string;
+  readonly only: 'all' | 'errors';
+  /** Absent: however long it took. */
+  readonly slowerThanMs?: number | undefined;
+  /** 0 to 1. */
+  readonly sample: number;
 }
 
 export interface TcpListenerConfig extends ClientOptions {

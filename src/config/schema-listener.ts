@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { readListenAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
+import { accessLog } from './schema-access-log.ts';
 import { connectionsMax, httpClientOptions, listenerProxyProtocol, trustedProxies } from './schema-clients.ts';
 import { routeSchema } from './schema-route.ts';
 import { httpListenerTls, tcpListenerTls } from './schema-tls.ts';
@@ -74,6 +75,7 @@ export const httpListenerSchema = z.strictObject({
   trustedProxies,
   proxyProtocol: listenerProxyProtocol,
   tls: httpListenerTls,
+  accessLog,
   ...httpClientOptions,
 });
 
@@ -89,6 +91,7 @@ export const tcpListenerSchema = z.strictObject({
   trustedProxies,
   proxyProtocol: listenerProxyProtocol,
   tls: tcpListenerTls,
+  accessLog,
 });
 
 export const listenerSchema = z.discriminatedUnion('protocol', [httpListenerSchema, tcpListenerSchema]);

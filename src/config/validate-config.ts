@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { buildConfig } from './build-config.ts';
 import type { Config } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
@@ -37,11 +38,22 @@ export async function checkConfig(
 ): Promise<ConfigResult> {
   const result = validateConfig(input, locate);
   if (result.config === undefined) return result;
-  const { config, findings } = await loadTlsFiles(result.config, base);
+  const { config, findings } = await loadTlsFiles(withLogsIn(base, result.config), base);
   const all = [...result.warnings, ...findings.map((finding) => toProblem(finding, locate))].sort(byPlace);
   const problems = all.filter((problem) => problem.severity === 'error');
   const warnings = all.filter((problem) => problem.severity === 'warning');
   return problems.length > 0 ? { problems, warnings } : { config: freezeDeep(config), warnings };
+}
+
+/** Files of access logs begin in `base`, as others do. */
+function withLogsIn(base: string, config: Config): Config {
+  if (config.listeners.every(({ accessLog }) => accessLog === undefined)) return config;
+  const listeners = config.listeners.map((listener) => {
+    const { accessLog } = listener;
+    if (accessLog === undefined || accessLog.target === 'stdout') return listener;
+    return { ...listener, accessLog: { ...accessLog, target: resolve(base, accessLog.target) } };
+  });
+  return { ...config, listeners };
 }
 
 /** A configuration in force, with its files as they are now. */

@@ -1,4 +1,5 @@
 /** What supervisor and shard say to each other over the MessagePort of a shard. Plain data; one union per direction. */
+import type { AccessBatch } from '../observe/access/access-log.ts';
 import type { EndpointRow, LatencyCountsRow } from '../observe/traffic-counters.ts';
 import type { PackedPlan } from './packed-plan.ts';
 import type { Plan } from './plan.ts';
@@ -48,6 +49,8 @@ export type ToShard =
   /** Cut what is left, close everything, end the task. */
   | { readonly type: 'close' }
   | { readonly type: 'snapshot'; readonly request: number }
+  /** A batch of an access log has been written down, or given up: its buffer comes back. */
+  | { readonly type: 'log-taken'; readonly buffer: Uint8Array }
   /** Only sent where FOURSEVEN_TEST=1. */
   | { readonly type: 'crash' }
   | { readonly type: 'hang' };
@@ -60,6 +63,8 @@ export type FromShard =
   | { readonly type: 'drained' }
   | { readonly type: 'closed'; readonly cut: number }
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: ShardSnapshot }
+  /** Lines of an access log. Answered with `log-taken`. */
+  | { readonly type: 'access-log'; readonly batch: AccessBatch }
   | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string };
 
 /** Counters of one shard since it started. */
@@ -105,6 +110,8 @@ export interface ShardSnapshot {
   }[];
   readonly endpoints: readonly EndpointRow[];
   readonly latencies: readonly LatencyCountsRow[];
+  /** Lines of access logs that were dropped. */
+  readonly logDrops: readonly { readonly listener: string; readonly count: number }[];
   /** How bytes went through the engine. */
   readonly bytes: { readonly copied: number; readonly spliced: number };
   readonly descriptors: number;

@@ -14,6 +14,7 @@ import type {
   RetryConfig,
   StickinessConfig,
 } from '../config/cluster-config.ts';
+import type { AccessLogConfig } from '../config/config.ts';
 import type {
   FieldMatch,
   ForwardConfig,
@@ -48,6 +49,8 @@ interface ListenerPlanBase {
   readonly connectionsMaxCount?: number | undefined;
   /** Absent: plain. */
   readonly tls?: ListenerTlsPlan | undefined;
+  /** Absent: none. */
+  readonly accessLog?: AccessLogConfig | undefined;
 }
 
 /** What a listener does with TLS, by the name that a client asks for. */

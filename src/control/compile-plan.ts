@@ -159,6 +159,7 @@ export function compileListener(
     proxyProtocol: listener.proxyProtocol,
     connectionsMaxCount: listener.limits.connectionsMaxCount,
     tls: compileListenerTls(listener, clusterIndex, challenges),
+    accessLog: listener.accessLog,
   };
   if (listener.protocol === 'tcp') {
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };

@@ -12,6 +12,7 @@ import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import { ProxyError } from '../core/errors.ts';
 import { EventCounters } from '../observe/event-counters.ts';
 import type { MetricFamily } from '../observe/prometheus-text.ts';
+import { AccessLogFiles } from './access-log-files.ts';
 import { AcmeManager } from './acme/acme-manager.ts';
 import type { AcmeChallenge, ChallengeHost } from './acme/challenge.ts';
 import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
@@ -62,7 +63,8 @@ export class RunningProxy {
   readonly #compiler: PlanCompiler;
   readonly #resolver: Resolver;
   readonly #descriptorLimit: number;
-  readonly #counters = new EventCounters();
+  readonly #counters: EventCounters;
+  readonly #accessLogs: AccessLogFiles;
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
   readonly #health: HealthMonitor;
@@ -90,8 +92,12 @@ export class RunningProxy {
       plan: Plan;
       sockets: ListeningSockets;
       shardCount: number;
+      counters: EventCounters;
+      accessLogs: AccessLogFiles;
     },
   ) {
+    this.#counters = parts.counters;
+    this.#accessLogs = parts.accessLogs;
     const { engine, board, plan, sockets, shardCount } = parts;
     this.#config = config;
     this.#log = options.log;
@@ -117,6 +123,7 @@ export class RunningProxy {
       descriptorsMax: descriptorsPerShard(use, shardCount),
       pool: new PiscinaShardPool(shardCount, options.log),
       log: options.log,
+      onAccessLog: (batch, done) => this.#accessLogs.write(batch, done),
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
     this.#operator = new EndpointOperator(board, this.#drains, options.log, this.#counters);
@@ -138,10 +145,14 @@ export class RunningProxy {
     const board = Board.create(shardCount);
     const compiler = new PlanCompiler(board);
     const plan = compiler.compile(config, (address) => resolver.addressesOf(address));
+    const counters = new EventCounters();
+    const accessLogs = new AccessLogFiles({ log: options.log, counters });
+    await accessLogs.open(logTargetsOf(config));
     const sockets = await ListeningSockets.open(plan.listeners, shardCount, engine.addon);
     let proxy: RunningProxy;
     try {
-      proxy = new RunningProxy(config, options, { engine, board, compiler, resolver, plan, sockets, shardCount });
+      const parts = { engine, board, compiler, resolver, plan, sockets, shardCount, counters, accessLogs };
+      proxy = new RunningProxy(config, options, parts);
     } catch (error) {
       sockets.close();
       throw error;
@@ -188,6 +199,11 @@ export class RunningProxy {
     });
   }
 
+  /** Opens the files of access logs anew, after they were moved away. */
+  reopenLogs(): Promise<void> {
+    return this.#accessLogs.reopen();
+  }
+
   /** Reads the configuration anew, and puts it in force unless something is wrong with it. */
   reload(): Promise<ReloadOutcome> {
     return this.#reloader.reload();
@@ -218,6 +234,7 @@ export class RunningProxy {
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
+    await this.#accessLogs.close();
     await this.#admin?.close();
   }
 
@@ -256,6 +273,7 @@ export class RunningProxy {
     const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
     this.#health.stop();
     this.#drains.stop();
+    await this.#accessLogs.close();
     await this.#admin?.close();
     return cut;
   }
@@ -280,10 +298,12 @@ export class RunningProxy {
   async #put(config: Config): Promise<void> {
     refuseFixed(this.#config, config);
     try {
+      await this.#accessLogs.open(logTargetsOf(config));
       await this.#resolver.resolveNew(namesOf(config));
       await this.#replan(config);
     } finally {
       this.#resolver.keepOnly(namesOf(this.#config));
+      this.#accessLogs.keepOnly(logTargetsOf(this.#config));
     }
     if (this.#phase !== 'ready') return;
     this.#resolver.start(() => void this.#onNamesChanged());
@@ -368,6 +388,10 @@ function countShards(config: Config, engine: EngineChoice, log: EventLog): numbe
   if (engine.addon !== undefined || wanted === 1) return wanted;
   if (config.shards !== 'auto') log.warn(`one shard instead of ${wanted}: more need the addon`);
   return 1;
+}
+
+function logTargetsOf({ listeners }: Config): string[] {
+  return listeners.flatMap(({ accessLog }) => (accessLog === undefined ? [] : [accessLog.target]));
 }
 
 function namesOf(config: Config): readonly NameUse[] {

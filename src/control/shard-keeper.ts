@@ -12,6 +12,7 @@ import type { FromShard, ListenerSocket, ShardSnapshot, ShardStart, ToShard } fr
 import type { PackedPlan } from '../contract/packed-plan.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
+import type { AccessBatch } from '../observe/access/access-log.ts';
 import { bindError, errnoName } from './bind-error.ts';
 import { deferred } from './deferred.ts';
 import type { EventLog } from './event-log.ts';
@@ -38,6 +39,8 @@ export interface ShardKeeperOptions {
   readonly startMessage: () => ShardStart;
   /** Lets go of the supervisor's listening sockets of this shard. */
   readonly closeSockets: () => void;
+  /** Lines of an access log have come. `done` gives their buffer back, once. */
+  readonly onAccessLog: (batch: AccessBatch, done: () => void) => void;
   /** A run is over, and with it the counters of its last snapshot. */
   readonly onRunEnded: () => void;
 }
@@ -210,7 +213,13 @@ export class ShardKeeper {
     else if (message.type === 'drained') this.#drained.resolve();
     else if (message.type === 'closed') this.#cut = message.cut;
     else if (message.type === 'snapshot') this.#settleSnapshot(message.request, message.snapshot);
+    else if (message.type === 'access-log') this.#onAccessLog(message.batch);
     else if (message.type === 'log') log[message.level](`shard ${this.index}: ${message.text}`);
+  }
+
+  #onAccessLog(batch: AccessBatch): void {
+    const run = this.#run;
+    this.#options.onAccessLog(batch, () => run?.post({ type: 'log-taken', buffer: batch.buffer }));
   }
 
   #onReady(): void {

@@ -27,6 +27,7 @@ export function samplesOf(snapshot: ShardSnapshot): readonly Sample[] {
     ...snapshot.endpoints.flatMap(endpointSamples),
     sample('fourseven_forwarded_bytes_total', { method: 'copied' }, copied),
     sample('fourseven_forwarded_bytes_total', { method: 'spliced' }, spliced),
+    ...snapshot.logDrops.map(({ listener, count }) => sample('fourseven_log_lines_dropped_total', { listener }, count)),
     sample('fourseven_shard_accept_pauses_total', { shard }, snapshot.acceptPauses),
   ];
 }

@@ -4,6 +4,7 @@ import type { EndpointRef, ShardSnapshot } from '../contract/messages.ts';
 import { packPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
+import type { AccessBatch } from '../observe/access/access-log.ts';
 import { counterTotals, type LatencySample, latencyTotals, type Sample } from '../observe/counter-totals.ts';
 import type { EventLog } from './event-log.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
@@ -27,6 +28,8 @@ export interface SupervisorOptions {
   /** Per shard. */
   readonly descriptorsMax: number;
   readonly log: EventLog;
+  /** Left out: access logs go nowhere. */
+  readonly onAccessLog?: (batch: AccessBatch, done: () => void) => void;
   readonly clock?: Clock;
 }
 
@@ -178,7 +181,16 @@ export class Supervisor {
   }
 
   #makeKeeper(index: number): ShardKeeper {
-    const { engine, board, sockets, pool, descriptorsMax, log, clock } = this.#options;
+    const {
+      engine,
+      board,
+      sockets,
+      pool,
+      descriptorsMax,
+      log,
+      onAccessLog = (_, done) => done(),
+      clock,
+    } = this.#options;
     return new ShardKeeper({
       index,
       pool,
@@ -196,6 +208,7 @@ export class Supervisor {
         heartbeatMs: HEARTBEAT_MS,
       }),
       closeSockets: () => sockets.closeShard(index),
+      onAccessLog,
       onRunEnded: () => {
         this.#totals.retire(index);
         this.#latencies.retire(index);

@@ -1,6 +1,8 @@
 import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import { TunnelEnd } from '../engine/protocol.ts';
+import type { Phase } from '../observe/access/access-entry.ts';
+import type { AccessLog } from '../observe/access/access-log.ts';
 import type { SessionCounter, SessionOutcome } from '../observe/traffic-counters.ts';
 import { Attempts } from '../upstream/attempts.ts';
 import { type Cluster, goesByHash } from '../upstream/cluster.ts';
@@ -14,6 +16,7 @@ import {
   type ProxyVersion,
   sendProxyHeader,
 } from '../upstream/proxy-header.ts';
+import { SessionRecord } from './session-record.ts';
 
 /** What a listener's plan says about its sessions. One object per plan: a session ends with what it began with. */
 export interface SessionPlan {
@@ -21,6 +24,8 @@ export interface SessionPlan {
   readonly counter: SessionCounter;
   /** Without a byte in either direction. */
   readonly idleMs: number;
+  /** Undefined: nobody is told of sessions. */
+  readonly accessLog: AccessLog | undefined;
 }
 
 /** Who keeps count of the sessions. */
@@ -57,6 +62,7 @@ export class Session implements ConnectionHandler, Waiter {
   /** Id of the connection to the endpoint, or of the last dial that failed; 0 before the first. */
   #upstream = 0;
   #dialedMs = 0.5;
+  readonly #record: SessionRecord | undefined;
   /** What to count if no other endpoint is left. */
   #failure: SessionOutcome = 'no_endpoint';
 
@@ -73,6 +79,7 @@ export class Session implements ConnectionHandler, Waiter {
     this.#downstream = downstream;
     this.#hash = goesByHash(plan.cluster.plan) ? client.hash() : 0;
     this.#attempts = new Attempts(owner.context.random);
+    if (plan.accessLog !== undefined) this.#record = new SessionRecord(client, owner.context.dispatcher.nowMs);
     const { proxyProtocol = 'off' } = plan.cluster.plan;
     if (proxyProtocol === 'off') return;
     this.#announcement = { version: proxyProtocol, source: client.clone(), destination, downstream };
@@ -136,7 +143,9 @@ export class Session implements ConnectionHandler, Waiter {
     this.#state = 'tunneling';
     this.#attempts.answered();
     const { dispatcher } = this.#owner.context;
-    this.#plan.cluster.counter.connectTimes.record(dispatcher.nowMs - this.#dialedMs);
+    const connectMs = dispatcher.nowMs - this.#dialedMs;
+    this.#plan.cluster.counter.connectTimes.record(connectMs);
+    this.#record?.connected(connectMs);
     this.endpoint!.counter.sessions++;
     if (this.#announcement !== undefined) {
       dispatcher.reserveScratch(PROXY_HEADER_MAX_BYTES);
@@ -167,6 +176,7 @@ export class Session implements ConnectionHandler, Waiter {
   onTunnelClosed(first: number, _second: number, reason: number, _errno: number, forward: number, back: number): void {
     const isForward = first === this.#downstream;
     const outcome = outcomeOf(reason, isForward);
+    this.#record?.moved(isForward ? forward : back, isForward ? back : forward);
     // An endpoint that has said something has served; one that resets without a word has not.
     if ((isForward ? back : forward) > 0) this.#attempts.succeeded();
     else if (outcome === 'endpoint_reset') this.#attempts.failed();
@@ -223,6 +233,7 @@ export class Session implements ConnectionHandler, Waiter {
     const { connectMs } = this.#plan.cluster.plan;
     this.#plan.cluster.counter.connects++;
     this.#dialedMs = dispatcher.nowMs;
+    this.#record?.attempt(endpoint.key);
     if (this.#upstream !== 0) return dialer.redial(this.#upstream, endpoint, connectMs);
     const id = dialer.dial(endpoint, connectMs, this, this.#plan.cluster.limits);
     if (id > 0) this.#upstream = id;
@@ -243,16 +254,28 @@ export class Session implements ConnectionHandler, Waiter {
     dispatcher.commands.reset(id);
   }
 
+  #tell(record: SessionRecord, outcome: SessionOutcome): void {
+    const { cluster, accessLog } = this.#plan;
+    const { nowMs } = this.#owner.context.dispatcher;
+    if (accessLog !== undefined) record.tell(accessLog, cluster.plan.name, outcome, phaseOf(this.#state), nowMs);
+  }
+
   /** The one exit. Both connections are gone or ordered to be. */
   #finish(outcome: SessionOutcome): void {
     const { limits } = this.#plan.cluster;
     if (this.#state === 'waiting') limits?.cancel(this);
+    if (this.#record !== undefined) this.#tell(this.#record, outcome);
     this.#state = 'over';
     this.#attempts.leave();
     this.#plan.counter.count(outcome);
     this.#owner.onSessionOver(this);
     if (this.#hasPlace) limits!.leave();
   }
+}
+
+function phaseOf(state: 'waiting' | 'dialing' | 'backing-off' | 'tunneling' | 'over'): Phase {
+  if (state === 'waiting') return 'queue';
+  return state === 'tunneling' ? 'tunnel' : 'connect';
 }
 
 function outcomeOf(reason: number, downstreamIsFirst: boolean): SessionOutcome {

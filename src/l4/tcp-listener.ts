@@ -80,6 +80,7 @@ export class TcpListener implements ProtocolListener, SessionOwner {
       cluster,
       counter: this.context.counters.sessionCounter(plan.name, cluster.plan.name),
       idleMs: plan.idleMs,
+      accessLog: this.context.accessLogs.logOf(plan.name, plan.accessLog),
     };
   }
 }

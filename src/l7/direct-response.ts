@@ -30,8 +30,8 @@ export interface DirectResponse {
   readonly scratchBytes: number;
   /**
    * Sends the whole answer to connection `id`. The request is `head`, with its path at `slab[pathStart, pathEnd)` in normal form. `hasBody` false for
-   * HEAD: the length is said, the body left out (RFC 9110 section 9.3.2). Returns false, with nothing sent, if the request does not say
-   * enough to be answered.
+   * HEAD: the length is said, the body left out (RFC 9110 section 9.3.2). Returns the bytes of the body, or -1, with nothing sent, if the
+   * request does not say enough to be answered.
    */
   send(
     dispatcher: Dispatcher,
@@ -41,7 +41,7 @@ export interface DirectResponse {
     pathEnd: number,
     closes: boolean,
     hasBody: boolean,
-  ): boolean;
+  ): number;
 }
 
 /** `action` is the one of `route`; `own`: what the client speaks. */
@@ -77,15 +77,16 @@ class TextResponse implements DirectResponse {
     _pathEnd: number,
     closes: boolean,
     hasBody: boolean,
-  ): boolean {
+  ): number {
     const { commands, scratch } = dispatcher;
     dispatcher.reserveScratch(this.#head.length + CLOSING_LAST_LINES.length + this.#body.length);
     commands.beginSend(id, 0, 0);
     writeBytes(commands, scratch, this.#head);
     writeBytes(commands, scratch, closes ? CLOSING_LAST_LINES : LAST_LINES);
-    if (hasBody && !BODILESS.has(this.status)) writeBytes(commands, scratch, this.#body);
+    const bodyBytes = hasBody && !BODILESS.has(this.status) ? this.#body.length : 0;
+    if (bodyBytes > 0) writeBytes(commands, scratch, this.#body);
     commands.endSend();
-    return true;
+    return bodyBytes;
   }
 }
 
@@ -119,9 +120,9 @@ class Redirect implements DirectResponse {
     pathEnd: number,
     closes: boolean,
     _hasBody: boolean,
-  ): boolean {
+  ): number {
     const { commands, scratch } = dispatcher;
-    if (this.#host === undefined && head.hostEnd === head.hostStart) return false;
+    if (this.#host === undefined && head.hostEnd === head.hostStart) return -1;
     commands.beginSend(id, 0, 0);
     writeBytes(commands, scratch, this.#beforeHost);
     if (this.#host === undefined) commands.range(head.hostStart, head.hostEnd - head.hostStart);
@@ -135,7 +136,7 @@ class Redirect implements DirectResponse {
     commands.range(head.queryStart, head.queryEnd - head.queryStart);
     writeBytes(commands, scratch, closes ? CLOSING_LAST_LINES : LAST_LINES);
     commands.endSend();
-    return true;
+    return 0;
   }
 }
 

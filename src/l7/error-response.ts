@@ -22,14 +22,18 @@ export class ErrorResponses {
     }
   }
 
-  /** Sends the whole response. `hasBody` false for HEAD: the length is said, the body left out (RFC 9110 section 9.3.2). */
-  send(commands: CommandWriter, id: number, status: number, closes: boolean, hasBody: boolean): void {
+  /**
+   * Sends the whole response. `hasBody` false for HEAD: the length is said, the body left out (RFC 9110 section 9.3.2). Returns the bytes of the
+   * body.
+   */
+  send(commands: CommandWriter, id: number, status: number, closes: boolean, hasBody: boolean): number {
     const response = this.#byStatus.get(status)!;
     const head = closes ? response.closingHead : response.head;
     commands.beginSend(id, 0, 0);
     commands.range(head.offset, head.length);
     if (hasBody) commands.range(response.body.offset, response.body.length);
     commands.endSend();
+    return hasBody ? response.body.length : 0;
   }
 }
 

@@ -12,6 +12,7 @@
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
 import { HOLD_MAX_BYTES } from '../engine/protocol.ts';
+import type { Phase } from '../observe/access/access-entry.ts';
 import { type RequestCounter, STATUS_ABORTED } from '../observe/traffic-counters.ts';
 import { Attempts } from '../upstream/attempts.ts';
 import type { ClusterLimits, Waiter } from '../upstream/cluster-limits.ts';
@@ -19,6 +20,7 @@ import { NO_ROOM } from '../upstream/dialer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { PROXY_HEADER_MAX_BYTES, sendProxyHeader } from '../upstream/proxy-header.ts';
 import type { DirectResponse } from './direct-response.ts';
+import { ExchangeRecord } from './exchange-record.ts';
 import { FORWARDED_SCRATCH_BYTES } from './forwarded.ts';
 import { HOST_LINE_MAX_BYTES } from './h1/forward-request.ts';
 import { hopsLeft } from './h1/max-forwards.ts';
@@ -64,6 +66,11 @@ export class Exchange implements Waiter {
   /** When the head was read, and when the present attempt began. */
   #beganMs = 0.5;
   #attemptMs = 0.5;
+  /** Undefined: nobody is told of this exchange. */
+  #record: ExchangeRecord | undefined;
+  #ownRecord: ExchangeRecord | undefined;
+  /** Of an answer of ours, or of what came after an upgrade. */
+  #answerBytes = 0.5;
   /** Where the request lies, in the round in which it was read. */
   #headStart = 0;
   #requestEnd = 0;
@@ -107,11 +114,20 @@ export class Exchange implements Waiter {
     this.#clientMinor = head.versionMinor;
     this.#clientKeepsAlive = head.keepAlive === 1;
     this.#beganMs = this.listener.dispatcher.nowMs;
+    this.#answerBytes = 0;
+    this.#record = this.listener.accessLog === undefined ? undefined : this.#beginRecord(connection);
     this.#responseStatus = 0;
     this.#closes = false;
     this.#place = Place.NONE;
     this.waitDueMs = 0;
     this.#read(connection, headStart, restStart, restEnd);
+  }
+
+  #beginRecord(connection: HttpConnection): ExchangeRecord {
+    this.#ownRecord ??= new ExchangeRecord();
+    const { requestHead, dispatcher } = this.listener;
+    this.#ownRecord.begin(dispatcher.engine.slab, requestHead, connection.client);
+    return this.#ownRecord;
   }
 
   #read(connection: HttpConnection, headStart: number, restStart: number, restEnd: number): void {
@@ -187,7 +203,7 @@ export class Exchange implements Waiter {
       this.fail('no_endpoint');
       return;
     }
-    this.#attemptMs = this.listener.dispatcher.nowMs;
+    this.#attempt(endpoint);
     const id = this.#reader.open(endpoint, target);
     if (id === NO_ROOM) {
       this.#waitAgain(cluster.limits!);
@@ -204,6 +220,13 @@ export class Exchange implements Waiter {
       sendProxyHeader(this.listener.dispatcher, id, proxyProtocol, ends);
     }
     this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
+    const { requestIdStart, requestIdEnd } = this.listener.forwarding;
+    this.#record?.named(slab, requestIdStart, requestIdEnd);
+  }
+
+  #attempt(endpoint: Endpoint): void {
+    this.#attemptMs = this.listener.dispatcher.nowMs;
+    this.#record?.attempt(endpoint.key);
   }
 
   // --- Waiting for room -----------------------------------------------------------------------------------------------------------------
@@ -215,7 +238,7 @@ export class Exchange implements Waiter {
       this.#wait(limits);
       return false;
     }
-    this.#place = Place.TAKEN;
+    this.#takenPlace();
     return true;
   }
 
@@ -226,6 +249,7 @@ export class Exchange implements Waiter {
       return;
     }
     this.#place = Place.WAITING;
+    if (this.#record !== undefined) this.#record.entry.waitMs = 0;
     this.#connection!.keepRequest(this.#headStart, this.#requestEnd);
   }
 
@@ -262,6 +286,12 @@ export class Exchange implements Waiter {
     else this.fail('head_too_large');
   }
 
+  #takenPlace(): void {
+    this.#place = Place.TAKEN;
+    const entry = this.#record?.entry;
+    if (entry?.waitMs === 0) entry.waitMs = this.listener.dispatcher.nowMs - this.#beganMs;
+  }
+
   #leavePlace(): void {
     if (this.#place === Place.NONE) return;
     const limits = this.#target!.cluster.limits!;
@@ -283,10 +313,12 @@ export class Exchange implements Waiter {
     const { dispatcher, requestHead } = this.listener;
     const hasBody = this.#method !== Method.HEAD;
     const ends = this.#endsWithAnswer;
-    if (!response.send(dispatcher, connection.id, requestHead, pathStart, pathEnd, ends, hasBody)) {
+    const bytes = response.send(dispatcher, connection.id, requestHead, pathStart, pathEnd, ends, hasBody);
+    if (bytes < 0) {
       this.fail('host_refused');
       return;
     }
+    this.#answerBytes = bytes;
     this.#answered(response.status, ends);
   }
 
@@ -318,9 +350,12 @@ export class Exchange implements Waiter {
     this.target.cluster.counter.connectFailures++;
     this.#attempts.failed();
     const endpoint = this.#attempts.next();
-    this.#attemptMs = this.listener.dispatcher.nowMs;
-    if (endpoint === undefined) this.fail(code);
-    else if (this.#reader.redial(endpoint, this.#backoffMs(code)) < 0) this.fail('no_descriptors');
+    if (endpoint === undefined) {
+      this.fail(code);
+      return;
+    }
+    this.#attempt(endpoint);
+    if (this.#reader.redial(endpoint, this.#backoffMs(code)) < 0) this.fail('no_descriptors');
   }
 
   /** Who has waited for a connection in vain has waited long enough. */
@@ -350,7 +385,7 @@ export class Exchange implements Waiter {
   }
 
   #reopen(endpoint: Endpoint | undefined, backoffMs: number, code: ErrorCode): void {
-    this.#attemptMs = this.listener.dispatcher.nowMs;
+    if (endpoint !== undefined) this.#attempt(endpoint);
     const id = endpoint === undefined ? -1 : this.#reader.reopen(endpoint, backoffMs);
     if (id < 0) this.fail(code);
     else this.#sender.movedTo(id);
@@ -381,7 +416,9 @@ export class Exchange implements Waiter {
     this.fail(isStalled ? 'upload_stalled' : 'request_timeout');
   }
 
-  clientGone(): void {
+  /** The client has ended its connection, or it was ended under it. */
+  clientGone(code: ErrorCode = 'client_gone'): void {
+    this.#record?.failed(code, this.#phase);
     this.#reader.abandon();
     this.#finish(STATUS_ABORTED);
   }
@@ -397,10 +434,18 @@ export class Exchange implements Waiter {
     return this.#attempts.endpoint === this.#own ? undefined : this.target.stickiness;
   }
 
+  /** A connection was made for the request. */
+  connected(ms: number): void {
+    this.target.cluster.counter.connectTimes.record(ms);
+    if (this.#record !== undefined) this.#record.entry.connectMs = ms;
+  }
+
   /** The final head is about to be forwarded. Returns whether the client's connection ends with this response. */
   responseBegins(status: number, mustClose: boolean): boolean {
     this.#responseStatus = status;
-    this.target.cluster.counter.firstByteTimes.record(this.listener.dispatcher.nowMs - this.#attemptMs);
+    const firstByteMs = this.listener.dispatcher.nowMs - this.#attemptMs;
+    this.target.cluster.counter.firstByteTimes.record(firstByteMs);
+    if (this.#record !== undefined) this.#record.entry.firstByteMs = firstByteMs;
     this.endpoint?.counter.answered(status);
     if (status >= 500) this.#attempts.faulty();
     else {
@@ -448,7 +493,10 @@ export class Exchange implements Waiter {
     this.#responseStatus = 101;
   }
 
-  tunnelClosed(_reason: number): void {
+  /** `received` and `sent`: bytes from the client and to it. */
+  tunnelClosed(failed: 'downstream' | 'upstream' | undefined, sent: number): void {
+    if (failed !== undefined) this.#record?.tunnelFailed(failed);
+    this.#answerBytes = sent;
     this.#reader.forget();
     this.#finish(this.#responseStatus);
   }
@@ -459,6 +507,7 @@ export class Exchange implements Waiter {
   fail(code: ErrorCode): void {
     const connection = this.#connection!;
     const { dispatcher, errorResponses } = this.listener;
+    this.#record?.failed(code, this.#phase);
     if (ERRORS[code].source === 'upstream') this.#attempts.failed();
     this.#reader.abandon();
     if (this.hasBegun) {
@@ -468,8 +517,20 @@ export class Exchange implements Waiter {
     }
     const { status, closes } = ERRORS[code];
     const ends = closes || this.#endsWithAnswer;
-    errorResponses.send(dispatcher.commands, connection.id, status, ends, this.#method !== Method.HEAD);
+    const hasBody = this.#method !== Method.HEAD;
+    this.#answerBytes = errorResponses.send(dispatcher.commands, connection.id, status, ends, hasBody);
     this.#answered(status, ends);
+  }
+
+  get #phase(): Phase {
+    return this.#place === Place.WAITING || this.#place === Place.GIVEN ? 'queue' : this.#reader.phase;
+  }
+
+  #tell(record: ExchangeRecord, status: number, durationMs: number): void {
+    const responseBytes = this.hasBegun ? this.#reader.bodyBytes + this.#answerBytes : this.#answerBytes;
+    record.end(this.#counter!, status, durationMs, this.#sender.bodyBytes, responseBytes);
+    this.listener.accessLog?.exchange(record.entry);
+    this.#record = undefined;
   }
 
   /** The one exit: counted once, the endpoint given back, the exchange free for the next request. */
@@ -477,7 +538,9 @@ export class Exchange implements Waiter {
     this.#attempts.leave();
     this.#sender.end();
     this.#counter!.count(status);
-    this.#counter!.durations.record(this.listener.dispatcher.nowMs - this.#beganMs);
+    const durationMs = this.listener.dispatcher.nowMs - this.#beganMs;
+    this.#counter!.durations.record(durationMs);
+    if (this.#record !== undefined) this.#tell(this.#record, status, durationMs);
     this.#connection = undefined;
     this.listener.putExchange(this);
     this.#leavePlace();

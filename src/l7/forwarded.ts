@@ -61,6 +61,9 @@ export class Forwarding {
   /** Hops of an X-Forwarded-For, one after the other. */
   #hop = new ClientAddress();
   #nextHop = new ClientAddress();
+  /** Where the name of the request lies that was written last, in that round; empty where it has none. */
+  requestIdStart = 0;
+  requestIdEnd = 0;
 
   /** `ids`: where the names of requests come from. */
   constructor(plan: HttpListenerPlan, constants: Constants, ids: Pick<RequestIds, 'write'> = new RequestIds()) {
@@ -147,6 +150,7 @@ export class Forwarding {
     if (this.#hasForwarded) this.#writeForwarded(commands, head, peer, address, addressBytes, isTrusted);
     if (this.#hasRequestId && (!isTrusted || (dropped & TRAIT_REQUEST_ID) !== 0))
       this.#writeRequestId(commands, scratch);
+    else this.#findRequestId(head);
     if ((dropped & TRAIT_MAX_FORWARDS) !== 0) this.#writeMaxForwards(commands, scratch, head);
     if (this.#via !== undefined) put(commands, head.versionMinor === 1 ? this.#via.modern : this.#via.old);
   }
@@ -190,6 +194,23 @@ export class Forwarding {
     put(commands, this.#lines.requestId);
     commands.range(offset, REQUEST_ID_BYTES);
     put(commands, this.#lines.lineEnd);
+    this.requestIdStart = offset;
+    this.requestIdEnd = offset + REQUEST_ID_BYTES;
+  }
+
+  /** The one that came with the request, and goes on with it. */
+  #findRequestId(head: RequestHead): void {
+    this.requestIdStart = 0;
+    this.requestIdEnd = 0;
+    if ((head.traits & TRAIT_REQUEST_ID) === 0) return;
+    const { headers } = head;
+    const words = head.headerCount * HEADER_WORDS;
+    for (let word = 0; word < words; word += HEADER_WORDS) {
+      if (headers[word + NAME_ID] !== Header.X_REQUEST_ID) continue;
+      this.requestIdStart = headers[word + VALUE_START]!;
+      this.requestIdEnd = headers[word + VALUE_END]!;
+      return;
+    }
   }
 }
 

@@ -13,7 +13,10 @@ import type { ErrorCode } from '../core/errors.ts';
 import { ERRORS } from '../core/errors.ts';
 import type { ClientAddress } from '../downstream/client-address.ts';
 import type { ConnectionHandler } from '../engine/connection-handler.ts';
+import { TunnelEnd } from '../engine/protocol.ts';
+import type { AccessLog } from '../observe/access/access-log.ts';
 import type { Exchange } from './exchange.ts';
+import { putClient } from './exchange-record.ts';
 import { isWorthParsing } from './h1/partial-head.ts';
 import { parseRequestHead } from './h1/request-parser.ts';
 import { REQUEST_REFUSALS } from './h1/request-refusals.ts';
@@ -102,8 +105,19 @@ export class HttpConnection implements ConnectionHandler {
     const { listener } = this;
     const { status } = ERRORS[code];
     listener.plan.unrouted.count(status);
-    listener.errorResponses.send(listener.dispatcher.commands, this.id, status, true, true);
+    const bytes = listener.errorResponses.send(listener.dispatcher.commands, this.id, status, true, true);
+    if (listener.accessLog !== undefined) this.#tellRefusal(listener.accessLog, code, status, bytes);
     this.closeLingering();
+  }
+
+  #tellRefusal(log: AccessLog, code: ErrorCode, status: number, bytes: number): void {
+    const { entry } = log;
+    entry.reset();
+    putClient(entry, this.client);
+    entry.status = status;
+    entry.responseBytes = bytes;
+    entry.failed(code, ERRORS[code].source, 'request');
+    log.exchange(entry);
   }
 
   /** Keeps what came after the request, until its exchange has ended. */
@@ -186,7 +200,7 @@ export class HttpConnection implements ConnectionHandler {
   /** Ends everything now. Returns whether an exchange was cut. */
   cut(): boolean {
     const exchange = this.#exchange;
-    if (exchange !== undefined) exchange.clientGone();
+    if (exchange !== undefined) exchange.clientGone('draining');
     this.reset();
     return exchange !== undefined;
   }
@@ -212,13 +226,20 @@ export class HttpConnection implements ConnectionHandler {
     else this.close();
   }
 
-  onTunnelClosed(_first: number, _second: number, reason: number): void {
+  onTunnelClosed(first: number, _second: number, reason: number, _errno: number, forward: number, back: number): void {
     const exchange = this.#exchange;
+    const isFirst = first === this.id;
     this.#leave();
-    exchange?.tunnelClosed(reason);
+    exchange?.tunnelClosed(whoFailed(reason, isFirst), isFirst ? back : forward);
   }
 
   onConnected(): void {}
 
   onConnectFailed(): void {}
+}
+
+function whoFailed(reason: number, downstreamIsFirst: boolean): 'downstream' | 'upstream' | undefined {
+  if (reason === TunnelEnd.FIRST_FAILED) return downstreamIsFirst ? 'downstream' : 'upstream';
+  if (reason === TunnelEnd.SECOND_FAILED) return downstreamIsFirst ? 'upstream' : 'downstream';
+  return undefined;
 }

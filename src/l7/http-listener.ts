@@ -6,6 +6,7 @@ import type { Slices } from '../core/slices.ts';
 import { ClientAddress } from '../downstream/client-address.ts';
 import type { ProtocolListener } from '../downstream/protocol-listener.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { AccessLog } from '../observe/access/access-log.ts';
 import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { ErrorResponses } from './error-response.ts';
@@ -32,6 +33,8 @@ export class HttpListener implements ProtocolListener {
   /** Heads are parsed into these two, one at a time. */
   requestHead: RequestHead;
   readonly uploads: UploadWatch;
+  /** Undefined: there is none. */
+  accessLog: AccessLog | undefined;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
   /** Of the current plan. */
@@ -59,6 +62,7 @@ export class HttpListener implements ProtocolListener {
       () => systemClock.nowMs(),
     );
     this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
+    this.accessLog = context.accessLogs.logOf(listener.name, listener.accessLog);
   }
 
   static *make(context: ListenerContext, plan: HttpListenerPlan, clusters: PlannedClusters): Slices<HttpListener> {
@@ -77,6 +81,7 @@ export class HttpListener implements ProtocolListener {
     this.forwarding = new Forwarding(listener, this.dispatcher.constants);
     this.requestHead = new RequestHead(listener.limits.headersMaxCount);
     this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
+    this.accessLog = this.context.accessLogs.logOf(listener.name, listener.accessLog);
   }
 
   get activeCount(): number {

@@ -90,7 +90,7 @@ export class BranchingCorridor implements Corridor {
 
 /** Each rule as a listener of its own. */
 function branchPlans(plan: ListenerPlan): readonly TcpListenerPlan[] {
-  const { slot, name, address } = plan;
+  const { slot, name, address, accessLog } = plan;
   const idleMs = plan.protocol === 'tcp' ? plan.idleMs : PASSED_IDLE_MS;
   return (plan.tls?.passthrough ?? []).map(({ cluster }) => ({
     slot,
@@ -99,5 +99,6 @@ function branchPlans(plan: ListenerPlan): readonly TcpListenerPlan[] {
     protocol: 'tcp',
     cluster,
     idleMs,
+    accessLog,
   }));
 }

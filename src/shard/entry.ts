@@ -1,6 +1,6 @@
 /** Where a shard's thread begins: the task that the supervisor runs on its pool. */
 import type { MessagePort } from 'node:worker_threads';
-import type { ShardStart, ToShard } from '../contract/messages.ts';
+import type { FromShard, ShardStart, ToShard } from '../contract/messages.ts';
 import { makeCorridor } from './corridor.ts';
 import { openEngine } from './open-engine.ts';
 import { Shard } from './shard.ts';
@@ -8,9 +8,15 @@ import { Shard } from './shard.ts';
 /** Runs one shard; resolves when it has closed. `port` carries FromShard and ToShard, and is closed at the end. */
 export async function run({ start, port }: { start: ShardStart; port: MessagePort }): Promise<void> {
   const engine = await openEngine(start.engine, start.descriptorsMax);
-  const shard = new Shard({ engine, start, post: (message) => port.postMessage(message), makeCorridor });
+  const post = (message: FromShard) => port.postMessage(message, transferable(message));
+  const shard = new Shard({ engine, start, post, makeCorridor });
   await shard.open();
   port.on('message', (message: ToShard) => shard.receive(message));
   await shard.closed;
   port.close();
+}
+
+/** Bytes that are handed over rather than copied. */
+function transferable(message: FromShard): ArrayBuffer[] {
+  return message.type === 'access-log' ? [message.batch.buffer.buffer as ArrayBuffer] : [];
 }

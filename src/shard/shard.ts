@@ -22,6 +22,7 @@ import { Dispatcher } from '../engine/dispatcher.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Counter } from '../engine/protocol.ts';
 import { SecureContexts } from '../engine/secure-contexts.ts';
+import { AccessLogs } from '../observe/access/access-log.ts';
 import { TrafficCounters } from '../observe/traffic-counters.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
 import { Dialer } from '../upstream/dialer.ts';
@@ -38,6 +39,7 @@ interface ShardContext {
   readonly dispatcher: Dispatcher;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
+  readonly accessLogs: AccessLogs;
   readonly random: Random;
   readonly shard: number;
   draining: boolean;
@@ -80,6 +82,11 @@ export class Shard {
       dispatcher,
       dialer: new Dialer(dispatcher),
       counters: new TrafficCounters(),
+      accessLogs: new AccessLogs({
+        post: (batch) => post({ type: 'access-log', batch }),
+        random: Math.random,
+        wallMs: Date.now,
+      }),
       random,
       shard: start.index,
       draining: false,
@@ -131,6 +138,9 @@ export class Shard {
         return;
       case 'snapshot':
         this.#post({ type: 'snapshot', request: message.request, snapshot: this.#snapshot() });
+        return;
+      case 'log-taken':
+        this.#context.accessLogs.taken(message.buffer);
         return;
       case 'crash':
         crash();
@@ -209,6 +219,7 @@ export class Shard {
     this.#clusters.close();
     this.#context.dispatcher.commands.flush();
     await this.#engine.close();
+    this.#context.accessLogs.flush();
     this.#post({ type: 'closed', cut });
     this.#onClosed();
   }
@@ -225,6 +236,7 @@ export class Shard {
     this.#board.beat(this.#start.index, this.#engine.counters[Counter.CONNECTIONS_OPEN]!);
     this.#clusters.spareIdle();
     this.#clusters.closeUnused();
+    this.#context.accessLogs.flush();
     this.#context.dispatcher.commands.flush();
   }
 
@@ -241,6 +253,7 @@ export class Shard {
       clusters: counters.clusters(),
       endpoints: counters.endpoints(),
       latencies: counters.latencies(),
+      logDrops: this.#context.accessLogs.dropped(),
       bytes: { copied: engineCounters[Counter.BYTES_COPIED]!, spliced: engineCounters[Counter.BYTES_SPLICED]! },
       descriptors: engineCounters[Counter.DESCRIPTORS_OPEN]!,
       acceptPauses: engineCounters[Counter.ACCEPT_PAUSES]!,

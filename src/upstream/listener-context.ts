@@ -1,5 +1,6 @@
 import type { Random } from '../core/random.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
+import type { AccessLogs } from '../observe/access/access-log.ts';
 import type { TrafficCounters } from '../observe/traffic-counters.ts';
 import type { Dialer } from './dialer.ts';
 
@@ -8,6 +9,7 @@ export interface ListenerContext {
   readonly dispatcher: Dispatcher;
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
+  readonly accessLogs: AccessLogs;
   readonly random: Random;
   /** Index of this shard. */
   readonly shard: number;

@@ -65,6 +65,11 @@ export class ChunkForwarder {
     }
   }
 
+  /** Of the body, as far as its chunks have begun. */
+  get bodyBytes(): number {
+    return this.#decoder.bodyBytes;
+  }
+
   /** Where the bytes after the body begin, once DONE. */
   get consumed(): number {
     return this.#decoder.consumed;

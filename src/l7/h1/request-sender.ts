@@ -21,6 +21,7 @@ export class RequestSender implements Upload {
   #bodyKind: number = BodyKind.NONE;
   /** Of a body with a length: bytes that are not yet on their way. */
   #remaining = 0.5;
+  #lengthBytes = 0.5;
   #restStart = 0;
   #restEnd = 0;
   isComplete = false;
@@ -44,6 +45,7 @@ export class RequestSender implements Upload {
     this.#restStart = restStart;
     this.#restEnd = restEnd;
     this.#remaining = 0;
+    this.#lengthBytes = head.bodyKind === BodyKind.LENGTH ? head.contentLength : 0;
     this.isComplete = head.bodyKind === BodyKind.NONE;
     if (head.bodyKind === BodyKind.LENGTH) {
       const here = Math.min(restEnd - restStart, head.contentLength);
@@ -161,6 +163,11 @@ export class RequestSender implements Upload {
   relayDone(): void {
     if (this.#bodyKind === BodyKind.CHUNKED) this.#chunks!.relayDone();
     else this.#complete();
+  }
+
+  /** Of the body, as far as it has been announced or has come. */
+  get bodyBytes(): number {
+    return this.#bodyKind === BodyKind.CHUNKED ? (this.#chunks?.bodyBytes ?? 0) : this.#lengthBytes;
   }
 
   get downstream(): number {

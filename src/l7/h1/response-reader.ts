@@ -12,6 +12,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { ConnectionHandler } from '../../engine/connection-handler.ts';
 import { DEADLINE_TICK_MS, RELAY_UNTIL_END } from '../../engine/protocol.ts';
+import type { Phase } from '../../observe/access/access-entry.ts';
 import type { ClusterLimits } from '../../upstream/cluster-limits.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
 import type { Exchange } from '../exchange.ts';
@@ -73,6 +74,8 @@ export class ResponseReader implements ConnectionHandler {
   #isReusable = false;
   #poolIdleMs = 0;
   #isPooled = true;
+  /** Of the body: its length where it has one, what was forwarded otherwise. */
+  #bodyBytes = 0.5;
   #isChunkedOut = false;
 
   constructor(exchange: Exchange) {
@@ -82,6 +85,28 @@ export class ResponseReader implements ConnectionHandler {
   /** True from the 101 on, and while one is hoped for: what the client sends is kept for the other protocol. */
   get isSwitching(): boolean {
     return this.#state === SWITCHED;
+  }
+
+  /** Bytes of the body; of one that ends with its connection and goes to an HTTP/1.0 client, those that came with the head. */
+  get bodyBytes(): number {
+    return this.#bodyBytes;
+  }
+
+  /** What is waited for. */
+  get phase(): Phase {
+    switch (this.#state) {
+      case CLOSED:
+        return 'request';
+      case CONNECTING:
+      case BACKING_OFF:
+        return 'connect';
+      case AWAITING:
+        return this.#exchange.isRequestComplete ? 'response-head' : 'request-body';
+      case SWITCHED:
+        return 'tunnel';
+      default:
+        return 'response-body';
+    }
   }
 
   /** Takes a pooled connection or dials. Returns its id, NO_ROOM, or -errno. */
@@ -96,6 +121,7 @@ export class ResponseReader implements ConnectionHandler {
     this.#interimCount = 0;
     this.#hasContinued = false;
     this.#isReusable = false;
+    this.#bodyBytes = 0;
     const { dispatcher } = this.#exchange.listener;
     // A connection with a PROXY header belongs to one client, so that none is kept.
     this.#isPooled = (target.cluster.plan.proxyProtocol ?? 'off') === 'off';
@@ -181,8 +207,7 @@ export class ResponseReader implements ConnectionHandler {
   }
 
   onConnected(): void {
-    const { target, listener } = this.#exchange;
-    target.cluster.counter.connectTimes.record(listener.dispatcher.nowMs - this.#dialedMs);
+    this.#exchange.connected(this.#exchange.listener.dispatcher.nowMs - this.#dialedMs);
     this.#state = AWAITING;
     this.#awaitHead();
   }
@@ -340,6 +365,7 @@ export class ResponseReader implements ConnectionHandler {
         this.#complete(at, end);
         return;
       case BodyKind.LENGTH: {
+        this.#bodyBytes = head.contentLength;
         const bodyEnd = Math.min(end, at + head.contentLength);
         commands.range(at, bodyEnd - at);
         commands.endSend();
@@ -366,7 +392,9 @@ export class ResponseReader implements ConnectionHandler {
 
   #forwardChunks(start: number, end: number): void {
     const chunks = this.#chunks!;
-    switch (chunks.forward(start, end)) {
+    const forwarded = chunks.forward(start, end);
+    this.#bodyBytes = chunks.bodyBytes;
+    switch (forwarded) {
       case Forwarded.DONE:
         this.#complete(chunks.consumed, end);
         return;
@@ -380,6 +408,7 @@ export class ResponseReader implements ConnectionHandler {
   #forwardUntilClose(start: number, end: number): void {
     const { dispatcher, prepared } = this.#exchange.listener;
     const { commands, scratch } = dispatcher;
+    this.#bodyBytes += end - start;
     if (!this.#isChunkedOut) {
       commands.range(start, end - start);
       commands.endSend();

@@ -11,6 +11,7 @@ export function shardSnapshot(index: number, more: Partial<ShardSnapshot> = {}):
     clusters: [],
     endpoints: [],
     latencies: [],
+    logDrops: [],
     bytes: { copied: 0, spliced: 0 },
     descriptors: 0,
     acceptPauses: 0,

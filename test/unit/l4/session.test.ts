@@ -5,6 +5,7 @@ import { Random } from '../../../src/core/random.ts';
 import { finish } from '../../../src/core/slices.ts';
 import { TunnelEnd } from '../../../src/engine/protocol.ts';
 import { TcpListener } from '../../../src/l4/tcp-listener.ts';
+import { AccessLogs } from '../../../src/observe/access/access-log.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet, type PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Dialer } from '../../../src/upstream/dialer.ts';
@@ -48,6 +49,7 @@ function begin(endpointCount: number): void {
   const context = {
     dispatcher,
     counters,
+    accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0 }),
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
     shard: 0,

@@ -326,6 +326,7 @@ describe('a snapshot', () => {
         clusters: [],
         endpoints: [],
         latencies: [],
+        logDrops: [],
         bytes: { copied: 0, spliced: 0 },
         descriptors: 0,
         acceptPauses: 0,

@@ -1,0 +1,119 @@
+/**
+ * What is told of one exchange or session: filled in while it runs, written when it is over. Reused. What a client has sent is copied here while its
+ * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
+ */
+
+/** Texts of an entry, and the most bytes that are kept of each. */
+export const EntryText = {
+  METHOD: 0,
+  TARGET: 1,
+  HOST: 2,
+  REFERER: 3,
+  USER_AGENT: 4,
+  REQUEST_ID: 5,
+  CLIENT: 6,
+} as const;
+export type EntryTextName = (typeof EntryText)[keyof typeof EntryText];
+const TEXT_MAX_BYTES = [32, 2048, 256, 512, 512, 128, 48] as const;
+const TEXT_STARTS = TEXT_MAX_BYTES.map((_, index) =>
+  TEXT_MAX_BYTES.slice(0, index).reduce((sum, size) => sum + size, 0),
+);
+const TEXTS_BYTES = TEXT_MAX_BYTES.reduce((sum, size) => sum + size, 0);
+
+/** Most bytes that an entry takes once it is written: every byte escaped, and the rest around it. */
+export const LINE_MAX_BYTES = 6 * TEXTS_BYTES + 2048;
+
+/** How far an exchange or session had come when it ended. */
+export const PHASES = [
+  /** It ended as it should. */
+  'done',
+  /** The request itself: its head, its route. */
+  'request',
+  /** It waited for room under the limits of its cluster. */
+  'queue',
+  'connect',
+  'request-body',
+  'response-head',
+  'response-body',
+  /** After an upgrade, or a session that was connected. */
+  'tunnel',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** Nothing to tell of this time: that never began. */
+export const NO_TIME = -1;
+
+export class AccessEntry {
+  readonly bytes = new Uint8Array(TEXTS_BYTES);
+  readonly #lengths = new Int32Array(TEXT_MAX_BYTES.length);
+  versionMinor = 1;
+  status = 0;
+  route = '';
+  cluster = '';
+  endpoint = '';
+  port = 0;
+  isSecure = false;
+  attempts = 0;
+  requestBytes = 0.5;
+  responseBytes = 0.5;
+  /** Milliseconds, or NO_TIME. */
+  waitMs = NO_TIME + 0.5;
+  connectMs = NO_TIME + 0.5;
+  firstByteMs = NO_TIME + 0.5;
+  durationMs = 0.5;
+  /** `ok`, or why it ended otherwise. */
+  reason = 'ok';
+  /** Whose doing that was: downstream, upstream, internal; or `-`. */
+  endedBy = '-';
+  phase: Phase = 'done';
+
+  reset(): void {
+    this.#lengths.fill(0);
+    this.versionMinor = 1;
+    this.status = 0;
+    this.route = '';
+    this.cluster = '';
+    this.endpoint = '';
+    this.port = 0;
+    this.isSecure = false;
+    this.attempts = 0;
+    this.requestBytes = 0;
+    this.responseBytes = 0;
+    this.waitMs = NO_TIME;
+    this.connectMs = NO_TIME;
+    this.firstByteMs = NO_TIME;
+    this.durationMs = 0;
+    this.reason = 'ok';
+    this.endedBy = '-';
+    this.phase = 'done';
+  }
+
+  /** Keeps a copy of `source[start, end)`. */
+  put(text: EntryTextName, source: Uint8Array, start: number, end: number): void {
+    const length = Math.min(end - start, TEXT_MAX_BYTES[text]);
+    const { bytes } = this;
+    const shift = TEXT_STARTS[text]! - start;
+    for (let from = start; from < start + length; from++) bytes[from + shift] = source[from]!;
+    this.#lengths[text] = length;
+  }
+
+  startOf(text: EntryTextName): number {
+    return TEXT_STARTS[text]!;
+  }
+
+  endOf(text: EntryTextName): number {
+    return TEXT_STARTS[text]! + this.#lengths[text]!;
+  }
+
+  /** How many bytes of the text were written at `startOf` by somebody else. */
+  wrote(text: EntryTextName, length: number): void {
+    this.#lengths[text] = length;
+  }
+
+  /** Ends otherwise than it should. */
+  failed(reason: string, endedBy: string, phase: Phase): void {
+    this.reason = reason;
+    this.endedBy = endedBy;
+    this.phase = phase;
+  }
+}

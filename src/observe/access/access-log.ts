@@ -1,0 +1,172 @@
+/**
+ * The access logs of a shard: one per listener that has one. Lines are gathered and handed on in batches; while too much is under way, or the next
+ * batch is full, lines are dropped and counted. Nothing here ever waits.
+ */
+import { AccessEntry, LINE_MAX_BYTES } from './access-entry.ts';
+import { type AccessFormat, AccessFormatter } from './access-format.ts';
+import { LineWriter } from './line-writer.ts';
+
+/** A batch is handed on once there is so much of it, or with the next `flush`. */
+const BATCH_BYTES = 256 * 1024;
+/** Batches that may be on their way to whoever writes them down, from one shard. */
+export const UNDER_WAY_MAX = 8;
+/** Buffers that are kept for the next batches. */
+const SPARE_MAX = 2;
+const FAILED_FROM_STATUS = 400;
+
+export interface AccessLogPlan {
+  readonly format: AccessFormat;
+  /** `stdout`, or an absolute path. */
+  readonly target: string;
+  /** Whether only what failed is told. */
+  readonly only: 'all' | 'errors';
+  /** With `only: errors`, what took as long is told, too; alone, only that. Absent: however long it took. */
+  readonly slowerThanMs?: number | undefined;
+  /** Share of the lines that are told, 0 to 1. */
+  readonly sample: number;
+}
+
+export interface AccessBatch {
+  readonly listener: string;
+  readonly target: string;
+  readonly lines: number;
+  /** The first `length` bytes of it. Whoever writes it down gives it back (`AccessLogs.taken`). */
+  readonly buffer: Uint8Array;
+  readonly length: number;
+}
+
+export interface AccessLogsOptions {
+  readonly post: (batch: AccessBatch) => void;
+  /** 0 to 1, 1 excluded. */
+  readonly random: () => number;
+  readonly wallMs: () => number;
+}
+
+export class AccessLogs {
+  readonly options: AccessLogsOptions;
+  readonly #byListener = new Map<string, AccessLog>();
+  readonly #spare: Uint8Array[] = [];
+  #underWay = 0;
+
+  constructor(options: AccessLogsOptions) {
+    this.options = options;
+  }
+
+  /** The log of a listener from now on; undefined if it has none. */
+  logOf(listener: string, plan: AccessLogPlan | undefined): AccessLog | undefined {
+    const known = this.#byListener.get(listener);
+    known?.flush();
+    if (plan === undefined) return undefined;
+    if (known !== undefined) {
+      known.apply(plan);
+      return known;
+    }
+    const log = new AccessLog(listener, plan, this);
+    this.#byListener.set(listener, log);
+    return log;
+  }
+
+  /** Hands on what has been gathered. */
+  flush(): void {
+    for (const log of this.#byListener.values()) log.flush();
+  }
+
+  /** A batch has been written down, or given up. */
+  taken(buffer: Uint8Array): void {
+    this.#underWay--;
+    this.putBuffer(buffer);
+  }
+
+  /** Returns whether it could be handed on; the buffer is gone then. */
+  post(batch: AccessBatch): boolean {
+    if (this.#underWay === UNDER_WAY_MAX) return false;
+    this.#underWay++;
+    this.options.post(batch);
+    return true;
+  }
+
+  takeBuffer(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(BATCH_BYTES + LINE_MAX_BYTES);
+  }
+
+  putBuffer(buffer: Uint8Array): void {
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
+  }
+
+  /** Lines dropped, by listener. */
+  dropped(): { listener: string; count: number }[] {
+    return Array.from(this.#byListener.values(), ({ listener, dropped }) => ({ listener, count: dropped }));
+  }
+}
+
+export class AccessLog {
+  readonly listener: string;
+  /** For what is told in one go, once it is over. */
+  readonly entry = new AccessEntry();
+  readonly #logs: AccessLogs;
+  #plan: AccessLogPlan;
+  #formatter: AccessFormatter;
+  #writer: LineWriter | undefined;
+  #lines = 0;
+  dropped = 0;
+
+  constructor(listener: string, plan: AccessLogPlan, logs: AccessLogs) {
+    this.listener = listener;
+    this.#plan = plan;
+    this.#logs = logs;
+    this.#formatter = new AccessFormatter(listener, plan.format);
+  }
+
+  apply(plan: AccessLogPlan): void {
+    this.#plan = plan;
+    this.#formatter = new AccessFormatter(this.listener, plan.format);
+  }
+
+  /** An exchange is over. Hot path. */
+  exchange(entry: AccessEntry): void {
+    if (!this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
+    const writer = this.#lineWriter();
+    this.#formatter.exchange(writer, entry, this.#logs.options.wallMs() - entry.durationMs);
+    this.#wrote(writer);
+  }
+
+  /** A session is over. */
+  session(entry: AccessEntry): void {
+    if (!this.#wants(entry, entry.reason !== 'ok')) return;
+    const writer = this.#lineWriter();
+    this.#formatter.session(writer, entry, this.#logs.options.wallMs() - entry.durationMs);
+    this.#wrote(writer);
+  }
+
+  flush(): void {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    const { listener } = this;
+    const { target } = this.#plan;
+    this.#writer = undefined;
+    const batch = { listener, target, lines: this.#lines, buffer: writer.bytes, length: writer.at };
+    if (!this.#logs.post(batch)) {
+      this.dropped += this.#lines;
+      this.#logs.putBuffer(writer.bytes);
+    }
+    this.#lines = 0;
+  }
+
+  #wants(entry: AccessEntry, hasFailed: boolean): boolean {
+    const { only, slowerThanMs, sample } = this.#plan;
+    const isSlow = slowerThanMs !== undefined && entry.durationMs >= slowerThanMs;
+    const everything = only === 'all' && slowerThanMs === undefined;
+    if (!everything && !isSlow && !(only === 'errors' && hasFailed)) return false;
+    return sample >= 1 || this.#logs.options.random() < sample;
+  }
+
+  #lineWriter(): LineWriter {
+    this.#writer ??= new LineWriter(this.#logs.takeBuffer());
+    return this.#writer;
+  }
+
+  #wrote(writer: LineWriter): void {
+    this.#lines++;
+    if (writer.at >= BATCH_BYTES) this.flush();
+  }
+}
