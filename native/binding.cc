@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine.h"
 #include "event_loop.h"
+#include "handover.h"
 #include "maglev.h"
 #include "socket.h"
 
@@ -325,6 +327,50 @@ Napi::Value DescriptorLimitCall(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(raised ? limit.rlim_max : soft));
 }
 
+// [ours, theirs], or -errno.
+Napi::Value SocketPairCall(const Napi::CallbackInfo& info) {
+  UniqueFd ours;
+  UniqueFd theirs;
+  if (const int error = SocketPair(ours, theirs); error < 0) return Napi::Number::New(info.Env(), error);
+  const Napi::Array pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0U, Napi::Number::New(info.Env(), ours.Release()));
+  pair.Set(1U, Napi::Number::New(info.Env(), theirs.Release()));
+  return pair;
+}
+
+Napi::Value SendDescriptorsCall(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const auto descriptors = info[2].As<Napi::Int32Array>();
+  const int result = SendDescriptors(info[0].As<Napi::Number>().Int32Value(), {bytes.Data(), bytes.ElementLength()},
+                                     {descriptors.Data(), descriptors.ElementLength()});
+  return Napi::Number::New(info.Env(), result);
+}
+
+// { bytes, descriptors }, or -errno.
+Napi::Value ReceiveDescriptorsCall(const Napi::CallbackInfo& info) {
+  std::vector<uint8_t> bytes;
+  std::vector<UniqueFd> descriptors;
+  const int result = ReceiveDescriptors(info[0].As<Napi::Number>().Int32Value(),
+                                        info[1].As<Napi::Number>().Int32Value(), bytes, descriptors);
+  if (result < 0) return Napi::Number::New(info.Env(), result);
+  Napi::Int32Array numbers = Napi::Int32Array::New(info.Env(), descriptors.size());
+  for (size_t i = 0; i < descriptors.size(); i++) numbers[i] = descriptors[i].Release();
+  Napi::Object message = Napi::Object::New(info.Env());
+  message.Set("bytes", Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size()));
+  message.Set("descriptors", numbers);
+  return message;
+}
+
+Napi::Value ListeningAddressCall(const Napi::CallbackInfo& info) {
+  const std::string text = ListeningAddress(info[0].As<Napi::Number>().Int32Value());
+  return text.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), text);
+}
+
+Napi::Value SendDatagramCall(const Napi::CallbackInfo& info) {
+  const int result = SendDatagram(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value());
+  return Napi::Number::New(info.Env(), result);
+}
+
 template <typename Array>
 auto SpanOf(const Napi::Value& value) {
   auto array = value.As<Array>();
@@ -357,6 +403,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("duplicateDescriptor", Napi::Function::New<DuplicateDescriptorCall>(env));
   exports.Set("closeDescriptor", Napi::Function::New<CloseDescriptorCall>(env));
   exports.Set("descriptorLimit", Napi::Function::New<DescriptorLimitCall>(env));
+  exports.Set("socketPair", Napi::Function::New<SocketPairCall>(env));
+  exports.Set("sendDescriptors", Napi::Function::New<SendDescriptorsCall>(env));
+  exports.Set("receiveDescriptors", Napi::Function::New<ReceiveDescriptorsCall>(env));
+  exports.Set("listeningAddress", Napi::Function::New<ListeningAddressCall>(env));
+  exports.Set("sendDatagram", Napi::Function::New<SendDatagramCall>(env));
   exports.Set("maglevBuild", Napi::Function::New<MaglevBuildCall>(env));
   exports.Set("maglevLookup", Napi::Function::New<MaglevLookupCall>(env));
   exports.Set("maglevLookupBatch", Napi::Function::New<MaglevLookupBatchCall>(env));

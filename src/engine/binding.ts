@@ -25,6 +25,19 @@ export interface Addon {
   closeDescriptor(fd: number): number;
   /** Soft limit of open files of this process (getrlimit RLIMIT_NOFILE), raised to the hard one first. */
   descriptorLimit(): number;
+  /** Two connected sockets that keep the boundaries of messages: `[ours, theirs]`, or -errno. Ours does not block. */
+  socketPair(): readonly [ours: number, theirs: number] | number;
+  /** One message of at most 64 KiB (at least a byte) and 250 descriptors, which stay the caller's (SCM_RIGHTS). 0 or -errno. */
+  sendDescriptors(socket: number, bytes: Uint8Array, descriptors: Int32Array): number;
+  /** Waits for one message, blocking. The descriptors are the caller's; no bytes: the other side is gone. -ETIMEDOUT among the errors. */
+  receiveDescriptors(
+    socket: number,
+    timeoutMs: number,
+  ): { readonly bytes: Uint8Array; readonly descriptors: Int32Array } | number;
+  /** Where a descriptor listens: `family port host` separated by spaces. Undefined if it is no listening socket. */
+  listeningAddress(fd: number): string | undefined;
+  /** One datagram to a unix socket; `@` at the beginning of the path: the abstract namespace. 0 or -errno. */
+  sendDatagram(path: string, text: string): number;
   /** Permutation of endpoints over 65,537 slots; see native/maglev.h. keys: sorted, weights alike; table: Uint16Array(65537) to fill. */
   maglevBuild(keyHashes: Uint32Array, weights: Uint32Array, table: Uint16Array): number;
   /** table[hash % 65537] for each hash. */
