@@ -7,7 +7,7 @@ import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
 import { ExitCode } from './exit-code.ts';
 import type { ExplainOptions } from './explain.ts';
-import { runEndpointAction, runReload } from './operate.ts';
+import { runEndpointAction, runReload, runUpgrade } from './operate.ts';
 import { runRun } from './run.ts';
 import { runStatus } from './status.ts';
 
@@ -31,8 +31,13 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('run')
     .argument('[file]', DEFAULT_FILE)
     .option('--watch', 'reload the file whenever it changes', false)
-    .description('run the proxy in the foreground; SIGHUP reloads the file, SIGTERM or Ctrl-C drains and ends it')
-    .action(async (file: string | undefined, options: { watch: boolean }) => finish(await runRun(file, options)));
+    .option('--pid-file <path>', 'write the number of the process there once it accepts')
+    .description(
+      'run the proxy in the foreground; SIGHUP reloads the file, SIGUSR1 opens logs anew, SIGUSR2 upgrades, SIGTERM or Ctrl-C drains and ends it',
+    )
+    .action(async (file: string | undefined, options: { watch: boolean; pidFile?: string }) =>
+      finish(await runRun(file, options)),
+    );
   program
     .command('check')
     .argument('[file]', DEFAULT_FILE)
@@ -84,6 +89,11 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('let a running proxy read its configuration anew')
     .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
     .action(async (options: { admin: string }) => finish(await runReload(options)));
+  program
+    .command('upgrade')
+    .description('start a successor of a running proxy on the same sockets; the running one drains once it accepts')
+    .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
+    .action(async (options: { admin: string }) => finish(await runUpgrade(options)));
   for (const [action, description] of Object.entries(ENDPOINT_ACTIONS)) {
     const command = program
       .command(action)

@@ -1,4 +1,4 @@
-/** `fourseven reload`, `drain`, `disable` and `enable`: commands for a running proxy. */
+/** `fourseven reload`, `upgrade`, `drain`, `disable` and `enable`: commands for a running proxy. */
 import { printable } from '../config/quote.ts';
 import type { EndpointStatus } from '../control/admin/status.ts';
 import type { ReloadOutcome } from '../control/reloader.ts';
@@ -20,6 +20,16 @@ export async function runReload({ admin }: { readonly admin: string }): Promise<
   for (const problem of rejected.problems) process.stderr.write(`${printable(problem)}\n`);
   process.stderr.write(`fourseven: configuration ${configVersion} stays in force\n`);
   return ExitCode.CONFIG;
+}
+
+/** Starts a successor. The exit code is 3 if there is none, and everything as before. */
+export async function runUpgrade({ admin }: { readonly admin: string }): Promise<ExitCodeValue> {
+  const answer = await callAdmin(admin, 'POST', '/api/upgrade');
+  if (typeof answer === 'number') return answer;
+  if (answer.status !== 200) return complain(complaintOf(answer));
+  const { pid } = JSON.parse(answer.text) as { readonly pid: number };
+  process.stdout.write(`process ${pid} has taken over, the one before drains\n`);
+  return ExitCode.FINE;
 }
 
 /** `target`: CLUSTER/ADDRESS. `deadline`: as in `30s`. */

@@ -4,14 +4,17 @@ import type { ConfigResult } from '../config/validate-config.ts';
 import type { AdminQuestion } from '../control/admin/admin-routes.ts';
 import { type EventLog, lineLog } from '../control/event-log.ts';
 import { RunningProxy } from '../control/running-proxy.ts';
+import type { Successor, SuccessorCommand } from '../control/upgrade/successor.ts';
 import { ProxyError } from '../core/errors.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { guard, isWaitedFor } from './guardian.ts';
+import { takeInheritance } from './inheritance.ts';
 import { boundedWriter } from './log-output.ts';
+import { PidFile } from './pid-file.ts';
+import { type ServiceManager, serviceManager } from './service-manager.ts';
 import { watchFile } from './watch-file.ts';
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** Signals that other proxies act on. Without a handler they would end the process. */
-const UNUSED_SIGNALS = { SIGUSR2: 'upgrading' } as const;
 
 export interface RunOptions {
   /** May print after the lines of the listeners and before `ready`. */
@@ -20,32 +23,87 @@ export interface RunOptions {
   readonly load?: () => Promise<ConfigResult>;
   /** A file whose changes bring a reload. */
   readonly watch?: string | undefined;
+  /** A file that says which process the proxy is. */
+  readonly pidFile?: string | undefined;
+  /** How a successor is started. Left out: there can be none. */
+  readonly successor?: SuccessorCommand | undefined;
 }
 
 /** Resolves to the exit code once the proxy has ended. */
 export async function runProxy(config: Config, options: RunOptions = {}): Promise<ExitCodeValue> {
-  const { onReady = () => {}, load, watch } = options;
+  const { onReady = () => {}, watch } = options;
   const log = lineLog(boundedWriter(process.stderr));
   const signals = handleSignals(log);
+  const manager = serviceManager();
+  const isGuardian = isWaitedFor();
   let proxy: RunningProxy;
+  let pidFile: PidFile | undefined;
   try {
-    proxy = await RunningProxy.start(config, {
-      log,
-      testCalls: process.env.FOURSEVEN_TEST === '1',
-      explain: answerQuestion,
-      ...(load && { load }),
-    });
+    const inheritance = takeInheritance(log);
+    proxy = await startProxy(config, options, log, manager, inheritance.handover);
+    pidFile = await writePidFile(options.pidFile, proxy);
+    if (watch !== undefined) await watchForReload(watch, proxy, log);
+    printReady(proxy, onReady);
+    inheritance.sayReady();
+    manager.ready();
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error;
     process.stderr.write(error.message.replaceAll(/^/gm, 'fourseven: ').concat('\n'));
     if (process.env.FOURSEVEN_DEBUG === '1') process.stderr.write(`${error.stack}\n`);
     return error.code === 'config_invalid' ? ExitCode.CONFIG : ExitCode.FAILED;
   }
-  if (watch !== undefined) await watchForReload(watch, proxy, log);
-  printReady(proxy, onReady);
-  await signals.firstFor(proxy);
-  const cut = await proxy.drain();
+  const successor = await Promise.race([signals.firstFor(proxy), proxy.handedOver]);
+  if (successor === undefined) manager.stopping();
+  const code = await end(proxy, successor, manager, isGuardian);
+  pidFile?.remove();
+  return code;
+}
+
+function startProxy(
+  config: Config,
+  { load, successor }: RunOptions,
+  log: EventLog,
+  manager: ServiceManager,
+  inherited: ReturnType<typeof takeInheritance>['handover'],
+): Promise<RunningProxy> {
+  return RunningProxy.start(config, {
+    log,
+    testCalls: process.env.FOURSEVEN_TEST === '1',
+    explain: answerQuestion,
+    onReload: (phase) => (phase === 'begun' ? manager.reloading() : manager.ready()),
+    inherited,
+    ...(successor && { successor }),
+    ...(load && { load }),
+  });
+}
+
+/** Drains, after a signal or after a successor has taken over; in that case this process may have to stay for those who wait for it. */
+async function end(
+  proxy: RunningProxy,
+  successor: Successor | undefined,
+  manager: ServiceManager,
+  isGuardian: boolean,
+): Promise<ExitCodeValue> {
+  if (successor === undefined) return codeOf(await proxy.drain());
+  if (!isGuardian) manager.mainPid(successor.pid);
+  const guarded = isGuardian ? guard(successor.process).ended : undefined;
+  const cut = await proxy.drainAfterUpgrade();
+  return guarded ?? codeOf(cut);
+}
+
+function codeOf(cut: number): ExitCodeValue {
   return cut > 0 ? ExitCode.CUT : ExitCode.FINE;
+}
+
+/** A proxy whose process cannot be found is not run. Throws ProxyError `config_invalid`. */
+async function writePidFile(path: string | undefined, proxy: RunningProxy): Promise<PidFile | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return PidFile.write(path);
+  } catch (error) {
+    await proxy.close();
+    throw new ProxyError('config_invalid', `--pid-file: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function watchForReload(path: string, proxy: RunningProxy, log: EventLog): Promise<void> {
@@ -84,7 +142,7 @@ function printReady(proxy: RunningProxy, onReady: () => void): void {
  * `firstFor` resolves with the first SIGTERM or SIGINT from then on. One before that exits at once: nothing has been accepted yet. So does one
  * more after it: somebody is in a hurry.
  */
-function handleSignals(log: EventLog): { firstFor: (proxy: RunningProxy) => Promise<void> } {
+function handleSignals(log: EventLog): { firstFor: (proxy: RunningProxy) => Promise<undefined> } {
   let running: RunningProxy | undefined;
   let onFirst: (() => void) | undefined;
   const onSignal = (signal: string) => {
@@ -105,14 +163,16 @@ function handleSignals(log: EventLog): { firstFor: (proxy: RunningProxy) => Prom
     if (running === undefined) log.warn('SIGUSR1 is ignored: the proxy is still starting');
     else void running.reopenLogs().then(() => log.info('logs were opened anew'));
   });
-  for (const [signal, what] of Object.entries(UNUSED_SIGNALS)) {
-    process.on(signal, () => log.warn(`${signal} is ignored: ${what} is not available in this version`));
-  }
+  process.on('SIGUSR2', () => {
+    if (running === undefined) log.warn('SIGUSR2 is ignored: the proxy is still starting');
+    // What goes wrong is in the log.
+    else running.upgrade().catch(() => {});
+  });
   return {
     firstFor: (proxy) =>
       new Promise((resolve) => {
         running = proxy;
-        onFirst = resolve;
+        onFirst = () => resolve(undefined);
       }),
   };
 }

@@ -10,7 +10,7 @@ import { runProxy } from './run-proxy.ts';
 /** `fourseven run [FILE]`: runs the proxy until a signal ends it. Resolves to the exit code. */
 export async function runRun(
   file: string | undefined,
-  options: { readonly watch?: boolean } = {},
+  options: { readonly watch?: boolean; readonly pidFile?: string } = {},
 ): Promise<ExitCodeValue> {
   const cwd = process.cwd();
   const path = file ?? (await findConfigFile(cwd).then((found) => found && relative(cwd, found)));
@@ -31,5 +31,8 @@ export async function runRun(
   return runProxy(result.config, {
     load: () => loadConfigApart(absolute).finally(() => tidier.touch()),
     watch: options.watch ? absolute : undefined,
+    pidFile: options.pidFile,
+    // From the path that this process was started from: a link that leads to a newer version by now is followed.
+    successor: { file: process.execPath, args: [...process.execArgv, ...process.argv.slice(1)] },
   });
 }

@@ -11,6 +11,7 @@ import { invariant } from '../core/invariant.ts';
 import type { Addon } from '../engine/binding.ts';
 import { bindError, errnoName } from './bind-error.ts';
 import { freeUnixPath, probePort } from './port-probe.ts';
+import { type InheritedListener, listenerKey } from './upgrade/handover.ts';
 
 /** The kernel lowers it to net.core.somaxconn (listen(2)); 4096 is that one's default. */
 const BACKLOG = 4_096;
@@ -27,21 +28,68 @@ export class ListeningSockets {
   readonly #addresses = new Map<number, string>();
   /** Paths that we made, by slot, with the inode that proves it. */
   readonly #unixPaths = new Map<number, { readonly path: string; readonly inode: bigint }>();
+  /** What was handed to us and no listener has taken yet, by its key. */
+  readonly #inherited: Map<string, InheritedListener>;
+  /** Slots whose shards accept from one socket. */
+  readonly #shared = new Set<number>();
 
-  private constructor(shardCount: number, addon: SocketMaker | undefined) {
+  private constructor(
+    shardCount: number,
+    addon: SocketMaker | undefined,
+    inherited: readonly InheritedListener[] | undefined,
+  ) {
     this.#addon = addon;
     this.#shards = Array.from({ length: shardCount }, () => []);
+    this.#inherited = new Map(inherited?.map((listener) => [listener.key, listener]));
   }
 
-  /** As `add`, from nothing. */
+  /**
+   * As `add`, from nothing, or from sockets that are handed over by the process before or by a service manager: those belong to this object, which
+   * closes the ones that no listener wants.
+   */
   static async open(
     listeners: readonly ListenerToBind[],
     shardCount: number,
     addon: SocketMaker | undefined,
+    inherited?: readonly InheritedListener[],
   ): Promise<ListeningSockets> {
-    const sockets = new ListeningSockets(shardCount, addon);
-    await sockets.add(listeners);
+    const sockets = new ListeningSockets(shardCount, addon, inherited);
+    try {
+      await sockets.add(listeners);
+    } finally {
+      sockets.#closeInherited();
+    }
     return sockets;
+  }
+
+  #inheritedFor(listener: ListenerToBind): InheritedListener | undefined {
+    const named = [...this.#inherited.values()].find(({ name }) => name === listener.name);
+    return named ?? this.#inherited.get(listenerKey(listener));
+  }
+
+  #closeInherited(): void {
+    for (const { descriptors } of this.#inherited.values()) {
+      for (const fd of descriptors) this.#addon!.closeDescriptor(fd);
+    }
+    this.#inherited.clear();
+  }
+
+  /** What a successor is given; the descriptors stay ours. Empty without the addon. */
+  forSuccessor(listeners: readonly ListenerToBind[]): readonly InheritedListener[] {
+    if (this.#addon === undefined) return [];
+    return listeners.map((listener) => ({
+      key: listenerKey(listener),
+      address: this.addressOf(listener.slot),
+      descriptors: this.#shards.flatMap((sockets) =>
+        sockets.filter(({ slot }) => slot === listener.slot).map(({ fd }) => fd),
+      ),
+      isShared: this.#shared.has(listener.slot),
+    }));
+  }
+
+  /** A successor listens on them: they are no longer ours to remove. */
+  leaveUnixPaths(): void {
+    this.#unixPaths.clear();
   }
 
   /**
@@ -74,6 +122,7 @@ export class ListeningSockets {
     }
     for (const slot of slots) {
       this.#addresses.delete(slot);
+      this.#shared.delete(slot);
       this.#removeUnixPath(slot);
     }
   }
@@ -122,6 +171,7 @@ export class ListeningSockets {
     const hasAddon = this.#addon !== undefined;
     const address = parseAddress(listener.address);
     invariant(typeof address !== 'string' && address.family !== 'name', 'the address of a listener was checked');
+    if (this.#inheritedFor(listener) !== undefined) return address;
     const fail = (code: string) => bindError(`listener ${listener.name}`, listener.address, code);
     if (address.family === 'unix') {
       // The addon itself replaces a dead socket, and refuses to replace a living one.
@@ -136,17 +186,41 @@ export class ListeningSockets {
 
   /** A reload may move a listener from `0.0.0.0:80` to `10.0.0.1:80`: the old one is still there, and with SO_REUSEPORT both can be. */
   #holdsPort(port: number): boolean {
-    return [...this.#addresses.values()].some((text) => text.endsWith(`:${port}`));
+    const inherited = [...this.#inherited.values()].map(({ address }) => address);
+    return [...this.#addresses.values(), ...inherited].some((text) => text.endsWith(`:${port}`));
   }
 
   #bind(listener: ListenerToBind, address: SocketAddress): void {
-    if (this.#addon === undefined) {
+    const inherited = this.#inheritedFor(listener);
+    if (inherited !== undefined && this.#addon !== undefined) {
+      this.#adopt(listener, address, inherited, this.#addon);
+    } else if (this.#addon === undefined) {
       this.#put(listener.slot, formatAddress(address), () => NO_DESCRIPTOR);
     } else if (address.family === 'unix') {
       this.#bindUnix(listener, address.path, this.#addon);
     } else {
       this.#bindPort(listener, address, this.#addon);
     }
+  }
+
+  /** One inherited socket for each shard; for shards that there were not before, one more of the same address. */
+  #adopt(listener: ListenerToBind, address: SocketAddress, inherited: InheritedListener, addon: SocketMaker): void {
+    const { descriptors, isShared, address: bound } = inherited;
+    this.#inherited.delete(inherited.key);
+    if (isShared) this.#shared.add(listener.slot);
+    const first = descriptors[0]!;
+    const another = () => {
+      if (isShared || address.family === 'unix') return addon.duplicateDescriptor(first);
+      return addon.listenSocket(address.host, addon.socketPort(first), BACKLOG);
+    };
+    if (address.family === 'unix') this.#ownPath(listener.slot, address.path);
+    this.#put(listener.slot, bound, (shard) => descriptors[shard] ?? succeed(another(), listener));
+    for (const fd of descriptors.slice(this.#shards.length)) addon.closeDescriptor(fd);
+  }
+
+  #ownPath(slot: number, path: string): void {
+    const inode = inodeOf(path);
+    if (inode !== undefined) this.#unixPaths.set(slot, { path, inode });
   }
 
   #bindPort(listener: ListenerToBind, address: Exclude<SocketAddress, { family: 'unix' }>, addon: SocketMaker): void {
@@ -161,8 +235,8 @@ export class ListeningSockets {
   /** There is no SO_REUSEPORT for paths: every shard accepts from the same socket. */
   #bindUnix(listener: ListenerToBind, path: string, addon: SocketMaker): void {
     const fd = succeed(addon.listenSocket(path, -1, BACKLOG), listener);
-    const inode = inodeOf(path);
-    if (inode !== undefined) this.#unixPaths.set(listener.slot, { path, inode });
+    this.#ownPath(listener.slot, path);
+    this.#shared.add(listener.slot);
     try {
       this.#put(listener.slot, listener.address, () => succeed(addon.duplicateDescriptor(fd), listener));
     } finally {

@@ -30,6 +30,8 @@ export interface ReloaderOptions {
   readonly apply: (config: Config) => Promise<void>;
   readonly log: EventLog;
   readonly counters?: EventCounters;
+  /** Told when a reload begins and when it is over. */
+  readonly onReload?: (phase: 'begun' | 'over') => void;
   readonly clock?: Clock;
 }
 
@@ -85,7 +87,9 @@ export class Reloader {
   }
 
   #run(work: () => Promise<ReloadOutcome>): Promise<ReloadOutcome> {
+    this.#options.onReload?.('begun');
     const running = work().finally(() => {
+      this.#options.onReload?.('over');
       if (this.#running === running) this.#running = undefined;
     });
     this.#running = running;

@@ -22,6 +22,7 @@ import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { chooseEngine, type EngineChoice } from './choose-engine.ts';
 import { PlanCompiler } from './compile-plan.ts';
+import { deferred } from './deferred.ts';
 import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
 import { drainShards } from './drain.ts';
 import { EndpointDrains } from './endpoint-drains.ts';
@@ -33,6 +34,12 @@ import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
 import { Supervisor } from './supervisor.ts';
+import { inheritedEndpoints, isSameAddress, restoreEndpoints } from './upgrade/endpoint-states.ts';
+import type { Handover } from './upgrade/handover.ts';
+import { Successor, type SuccessorCommand } from './upgrade/successor.ts';
+
+/** Twice what a keep-alive client of a busy proxy lets pass between two requests. */
+const UPGRADE_GRACE_MS = 1_000;
 
 export interface ProxyOptions {
   readonly log: EventLog;
@@ -42,6 +49,12 @@ export interface ProxyOptions {
   readonly load?: () => Promise<ConfigResult>;
   /** Answers `GET /api/explain`. Left out: there is none. */
   readonly explain?: (config: Config, question: AdminQuestion) => ReturnType<NonNullable<AdminSource['explain']>>;
+  /** Told when a configuration is about to be read anew, and when that is over. */
+  readonly onReload?: (phase: 'begun' | 'over') => void;
+  /** What was handed to this process: by the one before it, or by a service manager. */
+  readonly inherited?: Handover | undefined;
+  /** How a successor is started. Left out: there can be none. */
+  readonly successor?: SuccessorCommand | undefined;
   /** How host names of endpoints are resolved, and how often; for tests. */
   readonly names?: Pick<ResolverOptions, 'lookup' | 'refreshIntervalMs'>;
 }
@@ -79,6 +92,11 @@ export class RunningProxy {
   #planning: Promise<void> = Promise.resolve();
   #admin: AdminServer | undefined;
   #phase: 'starting' | 'ready' | 'draining' = 'starting';
+  readonly #successorCommand: SuccessorCommand | undefined;
+  readonly #shardCount: number;
+  #upgrading: Promise<Successor> | undefined;
+  readonly #cancelUpgrade = new AbortController();
+  readonly #handedOver = deferred<Successor>();
   #ending: Promise<number> | undefined;
 
   private constructor(
@@ -99,6 +117,8 @@ export class RunningProxy {
     this.#counters = parts.counters;
     this.#accessLogs = parts.accessLogs;
     const { engine, board, plan, sockets, shardCount } = parts;
+    this.#successorCommand = options.successor;
+    this.#shardCount = shardCount;
     this.#config = config;
     this.#log = options.log;
     this.#engine = engine;
@@ -123,13 +143,15 @@ export class RunningProxy {
       descriptorsMax: descriptorsPerShard(use, shardCount),
       pool: new PiscinaShardPool(shardCount, options.log),
       log: options.log,
+      ticketKeys: options.inherited?.ticketKeys,
       onAccessLog: (batch, done) => this.#accessLogs.write(batch, done),
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
     this.#operator = new EndpointOperator(board, this.#drains, options.log, this.#counters);
     this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
     const apply = (next: Config) => this.#put(next);
-    this.#reloader = new Reloader({ load: options.load, apply, log: options.log, counters: this.#counters });
+    const { load, log, onReload } = options;
+    this.#reloader = new Reloader({ load, apply, log, counters: this.#counters, ...(onReload && { onReload }) });
   }
 
   /**
@@ -139,7 +161,8 @@ export class RunningProxy {
   static async start(config: Config, options: ProxyOptions): Promise<RunningProxy> {
     const engine = chooseEngine(config.engine);
     if (engine.warning !== undefined) options.log.warn(engine.warning);
-    const shardCount = countShards(config, engine, options.log);
+    const { inherited } = options;
+    const shardCount = countShards(config, engine, inherited, options.log);
     const resolver = new Resolver({ ...options.names, log: options.log });
     await resolver.resolveAll(namesOf(config));
     const board = Board.create(shardCount);
@@ -148,7 +171,8 @@ export class RunningProxy {
     const counters = new EventCounters();
     const accessLogs = new AccessLogFiles({ log: options.log, counters });
     await accessLogs.open(logTargetsOf(config));
-    const sockets = await ListeningSockets.open(plan.listeners, shardCount, engine.addon);
+    const sockets = await ListeningSockets.open(plan.listeners, shardCount, engine.addon, inherited?.listeners);
+    if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
     let proxy: RunningProxy;
     try {
       const parts = { engine, board, compiler, resolver, plan, sockets, shardCount, counters, accessLogs };
@@ -199,6 +223,61 @@ export class RunningProxy {
     });
   }
 
+  /** Resolves when a successor has taken over: from then on this proxy is to be drained. */
+  get handedOver(): Promise<Successor> {
+    return this.#handedOver.promise;
+  }
+
+  /**
+   * Starts a successor on the same sockets. Resolves to its pid when it accepts. Throws ProxyError `upgrade_failed` or `draining`; then everything is
+   * as before. Called again meanwhile, it waits for the same.
+   */
+  async upgrade(): Promise<number> {
+    this.#upgrading ??= this.#upgrade();
+    return (await this.#upgrading).pid;
+  }
+
+  async #upgrade(): Promise<Successor> {
+    this.#log.info('upgrade: a successor is started');
+    // No plan may change the sockets meanwhile.
+    const started = this.#planning.then(() => this.#startSuccessor());
+    this.#planning = started.then(
+      () => {},
+      () => {},
+    );
+    try {
+      const successor = await started;
+      this.#phase = 'draining';
+      this.#sockets.leaveUnixPaths();
+      this.#admin?.leaveToSuccessor();
+      this.#log.info(`upgrade: process ${successor.pid} accepts, this one drains`);
+      this.#handedOver.resolve(successor);
+      return successor;
+    } catch (error) {
+      this.#upgrading = undefined;
+      if (error instanceof ProxyError) this.#log.error(`upgrade: ${error.message}; everything is as before`);
+      throw error;
+    }
+  }
+
+  async #startSuccessor(): Promise<Successor> {
+    const { addon } = this.#engine;
+    const command = this.#successorCommand;
+    if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
+    if (command === undefined) throw new ProxyError('upgrade_failed', 'this proxy was not started by `fourseven run`');
+    if (addon === undefined)
+      throw new ProxyError('upgrade_failed', 'sockets are handed over by the addon, which is missing');
+    const { plan, ticketKeys } = this.#supervisor;
+    const handover = {
+      listeners: this.#sockets.forSuccessor(plan.listeners),
+      admin: this.#admin?.forSuccessor,
+      shardCount: this.#shardCount,
+      ticketKeys,
+      endpoints: inheritedEndpoints(plan, this.#board),
+    };
+    return Successor.start(command, addon, handover, this.#cancelUpgrade.signal);
+  }
+
   /** Opens the files of access logs anew, after they were moved away. */
   reopenLogs(): Promise<void> {
     return this.#accessLogs.reopen();
@@ -219,13 +298,24 @@ export class RunningProxy {
    * at the deadline. Called again, it waits for the same end.
    */
   drain(): Promise<number> {
-    this.#ending ??= this.#drain();
+    this.#cancelUpgrade.abort();
+    this.#ending ??= this.#drain(0);
+    return this.#ending;
+  }
+
+  /**
+   * As `drain`, after a successor has taken over. Clients get at least UPGRADE_GRACE_MS to learn from an answer that their connection ends, so that
+   * none is closed under a request.
+   */
+  drainAfterUpgrade(): Promise<number> {
+    this.#ending ??= this.#drain(UPGRADE_GRACE_MS);
     return this.#ending;
   }
 
   /** Cuts everything and ends, also in the middle of a drain. */
   async close(): Promise<void> {
     this.#phase = 'draining';
+    this.#cancelUpgrade.abort();
     this.#resolver.stop();
     this.#certificates.stop();
     this.#acme.stop();
@@ -239,14 +329,34 @@ export class RunningProxy {
   }
 
   async #start(options: ProxyOptions): Promise<void> {
+    // As long as there is a predecessor, it is the one to be asked.
+    const hasPredecessor = options.inherited?.admin !== undefined;
+    if (!hasPredecessor) await this.#openAdmin(options);
+    // While the shards start: the sooner it is known who is well, the better.
+    this.#health.apply(this.#supervisor.plan);
+    await this.#supervisor.start();
+    if (this.#ending === undefined) this.#phase = 'ready';
+    if (hasPredecessor) await this.#openAdmin(options);
+    await this.#certificates.watch(tlsFilesOf(this.#config));
+    this.#acme.apply(this.#config);
+    this.#resolver.start(() => void this.#onNamesChanged());
+  }
+
+  async #openAdmin(options: ProxyOptions): Promise<void> {
     const { admin } = this.#config;
-    const { explain } = options;
+    const { explain, inherited } = options;
+    const { addon } = this.#engine;
+    const descriptor = inherited?.admin?.descriptor;
+    const isSame =
+      admin !== 'off' && descriptor !== undefined && isSameAddress(admin.address, inherited?.admin?.address);
+    if (descriptor !== undefined && !isSame) addon?.closeDescriptor(descriptor);
     if (admin !== 'off') {
       const source = {
         phase: () => this.#phase,
         status: () => this.status(),
         metrics: () => this.#metrics(),
         reload: this.#reloader.hasSource ? () => this.reload() : undefined,
+        upgrade: this.#successorCommand && (() => this.upgrade()),
         endpoint: (action: EndpointAction, cluster: string, address: string, deadlineMs: number | undefined) =>
           this.#actOn(action, cluster, address, deadlineMs),
         explain: explain && ((question: AdminQuestion) => explain(this.#config, question)),
@@ -254,23 +364,19 @@ export class RunningProxy {
           ? (shard: number, call: 'crash' | 'hang') => this.#supervisor.testCall(shard, call)
           : undefined,
       };
-      this.#admin = await AdminServer.listen(admin.address, source, this.#log);
+      const taken = isSame ? descriptor : undefined;
+      this.#admin = await AdminServer.listen(admin.address, source, this.#log, addon, taken);
     }
-    // While the shards start: the sooner it is known who is well, the better.
-    this.#health.apply(this.#supervisor.plan);
-    await this.#supervisor.start();
-    if (this.#ending === undefined) this.#phase = 'ready';
-    await this.#certificates.watch(tlsFilesOf(this.#config));
-    this.#acme.apply(this.#config);
-    this.#resolver.start(() => void this.#onNamesChanged());
   }
 
-  async #drain(): Promise<number> {
+  async #drain(graceMinMs: number): Promise<number> {
     this.#phase = 'draining';
     this.#resolver.stop();
     this.#certificates.stop();
     this.#acme.stop();
-    const cut = await drainShards(this.#supervisor, { ...this.#config.drain, log: this.#log });
+    const { graceMs, deadlineMs } = this.#config.drain;
+    const options = { graceMs: Math.max(graceMs, graceMinMs), deadlineMs, log: this.#log };
+    const cut = await drainShards(this.#supervisor, options);
     this.#health.stop();
     this.#drains.stop();
     await this.#accessLogs.close();
@@ -382,9 +488,19 @@ function refuseFixed(before: Config, after: Config): void {
   throw new ProxyError('config_invalid', problems.join('\n'));
 }
 
-/** Without the addon no two sockets can share a port (Node 20 knows no reusePort), so that one shard is all there can be. */
-function countShards(config: Config, engine: EngineChoice, log: EventLog): number {
+/**
+ * Without the addon no two sockets can share a port (Node 20 knows no reusePort), so that one shard is all there can be. With sockets of a
+ * predecessor there is a shard for each: to close one would lose who waits in its queue.
+ */
+function countShards(config: Config, engine: EngineChoice, inherited: Handover | undefined, log: EventLog): number {
   const wanted = config.shards === 'auto' ? availableParallelism() : config.shards;
+  const inheritedCount = inherited?.shardCount ?? 0;
+  if (inheritedCount > wanted) {
+    log.warn(
+      `${inheritedCount} shards instead of ${wanted}: an upgrade cannot have fewer than there were, a restart can`,
+    );
+    return inheritedCount;
+  }
   if (engine.addon !== undefined || wanted === 1) return wanted;
   if (config.shards !== 'auto') log.warn(`one shard instead of ${wanted}: more need the addon`);
   return 1;

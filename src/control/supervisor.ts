@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   /** Per shard. */
   readonly descriptorsMax: number;
   readonly log: EventLog;
+  /** For session tickets, of the process before. */
+  readonly ticketKeys?: Uint8Array | undefined;
   /** Left out: access logs go nowhere. */
   readonly onAccessLog?: (batch: AccessBatch, done: () => void) => void;
   readonly clock?: Clock;
@@ -45,7 +47,7 @@ export class Supervisor {
   readonly #totals = counterTotals();
   readonly #latencies = latencyTotals();
   #snapshots: Promise<readonly ShardSnapshot[]> | undefined;
-  readonly #ticketKeys = new TicketKeys();
+  readonly #ticketKeys: TicketKeys;
   readonly #timers: NodeJS.Timeout[] = [];
   #plan: Plan;
   #closing: Promise<number> | undefined;
@@ -53,7 +55,13 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#plan = options.plan;
+    this.#ticketKeys = new TicketKeys(options.ticketKeys);
     this.#keepers = Array.from({ length: options.shardCount }, (_, index) => this.#makeKeeper(index));
+  }
+
+  /** For session tickets, the newest first. */
+  get ticketKeys(): Uint8Array {
+    return this.#ticketKeys.current;
   }
 
   get plan(): Plan {

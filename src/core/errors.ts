@@ -89,6 +89,8 @@ export const ERRORS = {
   bind_failed: internal(0),
   name_unresolved: internal(0),
   engine_unavailable: internal(0),
+  /** There is no successor: everything is as before. */
+  upgrade_failed: internal(0),
 } as const satisfies Record<string, ErrorTraits>;
 
 export type ErrorCode = keyof typeof ERRORS;

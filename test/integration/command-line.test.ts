@@ -192,7 +192,7 @@ describe('cert', () => {
 describe('signals', () => {
   it.each([
     ['SIGUSR1', 'logs were opened anew'],
-    ['SIGUSR2', 'SIGUSR2 is ignored'],
+    ['SIGUSR2', 'upgrade: '],
   ] as const)('%s does not end the proxy, and is answered in the log', async (signal, answer) => {
     const proxy = await startProxy({ listeners: { db: tcpListener('127.0.0.1:0') } });
     proxy.signal(signal);

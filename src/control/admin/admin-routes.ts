@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ENDPOINT_DRAIN_MS } from '../../config/defaults.ts';
 import { readDurationMs } from '../../config/duration.ts';
+import { ProxyError } from '../../core/errors.ts';
 import {
   chooseMetricsFormat,
   formatMetrics,
@@ -38,6 +39,8 @@ export interface AdminSource {
     address: string,
     deadlineMs: number | undefined,
   ) => readonly EndpointStatus[];
+  /** Undefined: there can be no successor. Otherwise its pid, or a ProxyError that says why there is none. */
+  readonly upgrade?: (() => Promise<number>) | undefined;
   /** Answers, or says what is wrong with the question. */
   readonly explain?:
     | ((question: AdminQuestion) => Promise<{ readonly answer: unknown } | { readonly fault: string }>)
@@ -77,6 +80,7 @@ export function adminRoutes(source: AdminSource): readonly AdminRoute[] {
       answer: (match, query) => actOnEndpoint(source, match, query),
     },
     { method: 'POST', path: /^\/api\/reload$/, answer: () => reload(source) },
+    { method: 'POST', path: /^\/api\/upgrade$/, answer: () => upgrade(source) },
   ];
   const { explain, testCall } = source;
   if (explain !== undefined) {
@@ -122,6 +126,16 @@ async function reload(source: AdminSource): Promise<Answer> {
   if (source.reload === undefined) return failure(409, 'this proxy was not started from a file');
   const outcome = await source.reload();
   return json(outcome.rejected === null ? 200 : 422, outcome);
+}
+
+async function upgrade(source: AdminSource): Promise<Answer> {
+  if (source.upgrade === undefined) return failure(409, 'this proxy was not started by `fourseven run`');
+  try {
+    return json(200, { pid: await source.upgrade() });
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error;
+    return failure(error.code === 'draining' ? 409 : 500, error.message);
+  }
 }
 
 async function explainQuestion(explain: NonNullable<AdminSource['explain']>, query: URLSearchParams): Promise<Answer> {

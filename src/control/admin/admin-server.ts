@@ -1,10 +1,13 @@
 /** The admin API: plain HTTP for operators and probes, on loopback unless configured otherwise. It has no authentication. */
+
+import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { formatAddress, type SocketAddress } from '../../core/address.ts';
-import { bindError } from '../bind-error.ts';
+import type { Addon } from '../../engine/binding.ts';
+import { bindError, errnoName } from '../bind-error.ts';
 import type { EventLog } from '../event-log.ts';
-import { freeUnixPath } from '../port-probe.ts';
+import { freeUnixPath, probePort } from '../port-probe.ts';
 import { type Answer, failure } from './admin-answer.ts';
 import { type AdminRoute, type AdminSource, adminRoutes } from './admin-routes.ts';
 
@@ -15,10 +18,20 @@ const IDLE_TIMEOUT_MS = 5_000;
 /** How often node:http looks for requests that are too slow. */
 const TIMEOUT_CHECK_MS = 1_000;
 
+const BACKLOG = 128;
+
+/** The part of the addon that makes a socket which can be handed over. */
+type AdminAddon = Pick<Addon, 'listenSocket' | 'duplicateDescriptor' | 'closeDescriptor'>;
+
 export class AdminServer {
   readonly #server: Server;
   readonly #routes: readonly AdminRoute[];
   readonly #log: EventLog;
+  /** A duplicate of the listening socket, for a successor; undefined where no addon can make one. */
+  #descriptor: number | undefined;
+  /** Of a unix socket that is ours to remove. */
+  #path: string | undefined;
+  #closeDescriptor = (_fd: number): unknown => undefined;
 
   private constructor(source: AdminSource, log: EventLog) {
     this.#routes = adminRoutes(source);
@@ -34,25 +47,61 @@ export class AdminServer {
     this.#server.on('request', (request, response) => void this.#handle(request, response));
   }
 
-  /** Listens, or throws ProxyError `bind_failed`. */
-  static async listen(address: SocketAddress, source: AdminSource, log: EventLog): Promise<AdminServer> {
+  /**
+   * Listens, or throws ProxyError `bind_failed`. `inherited`: the listening socket of the process before, which is the caller's no more.
+   */
+  static async listen(
+    address: SocketAddress,
+    source: AdminSource,
+    log: EventLog,
+    addon?: AdminAddon,
+    inherited?: number,
+  ): Promise<AdminServer> {
     const admin = new AdminServer(source, log);
-    const code = address.family === 'unix' ? await freeUnixPath(address.path) : undefined;
+    const fd = inherited ?? (addon && (await openSocket(address, addon)));
+    const code = fd === undefined && address.family === 'unix' ? await freeUnixPath(address.path) : undefined;
     if (code !== undefined) throw bindError('admin', formatAddress(address), code);
+    if (fd !== undefined && addon !== undefined) admin.#keep(fd, addon);
     await new Promise<void>((resolve, reject) => {
       admin.#server.once('error', (error: NodeJS.ErrnoException) => {
         reject(bindError('admin', formatAddress(address), error.code ?? error.message));
       });
-      const where = address.family === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-      admin.#server.listen(where, resolve);
+      const bind = address.family === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+      admin.#server.listen(fd === undefined ? bind : { fd }, resolve);
     });
     admin.#server.on('error', (error) => log.error(`admin: ${error.message}`));
+    admin.#path = address.family === 'unix' ? address.path : undefined;
     return admin;
+  }
+
+  #keep(fd: number, addon: AdminAddon): void {
+    const duplicate = addon.duplicateDescriptor(fd);
+    if (duplicate < 0) return;
+    this.#descriptor = duplicate;
+    this.#closeDescriptor = (own) => addon.closeDescriptor(own);
+  }
+
+  /** For a successor: where it listens, and a descriptor that stays ours. Undefined where there is none. */
+  get forSuccessor(): { readonly address: string; readonly descriptor: number } | undefined {
+    return this.#descriptor === undefined ? undefined : { address: this.address, descriptor: this.#descriptor };
+  }
+
+  /** A successor answers from now on; what was asked here is still answered. */
+  leaveToSuccessor(): void {
+    this.#path = undefined;
+    this.#stopListening();
+    this.#server.close();
+  }
+
+  #stopListening(): void {
+    if (this.#descriptor !== undefined) this.#closeDescriptor(this.#descriptor);
+    this.#descriptor = undefined;
   }
 
   /** The bound address, port 0 replaced by the real one. */
   get address(): string {
     const bound = this.#server.address();
+    if (this.#path !== undefined) return formatAddress({ family: 'unix', path: this.#path });
     if (bound === null) return '';
     if (typeof bound === 'string') return formatAddress({ family: 'unix', path: bound });
     return formatAddress({ family: bound.family === 'IPv6' ? 6 : 4, host: bound.address, port: bound.port });
@@ -60,9 +109,12 @@ export class AdminServer {
 
   /** Ends at once: the last answers may be cut. */
   async close(): Promise<void> {
+    this.#stopListening();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+    // A socket that came as a descriptor leaves its path behind.
+    if (this.#path !== undefined) rmSync(this.#path, { force: true });
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -93,6 +145,19 @@ export class AdminServer {
     if (allowed.size === 0) return failure(404, 'there is nothing at this path');
     return { ...failure(405, 'this path does not answer that method'), allow: [...allowed].join(', ') };
   }
+}
+
+/** A listening socket that can be handed over. Throws ProxyError `bind_failed`. */
+async function openSocket(address: SocketAddress, addon: AdminAddon): Promise<number> {
+  const fail = (code: string) => bindError('admin', formatAddress(address), code);
+  if (address.family !== 'unix') {
+    const tried = await probePort(address);
+    if ('code' in tried) throw fail(tried.code);
+  }
+  const [host, port] = address.family === 'unix' ? [address.path, -1] : [address.host, address.port];
+  const fd = addon.listenSocket(host, port, BACKLOG);
+  if (fd < 0) throw fail(errnoName(-fd));
+  return fd;
 }
 
 /**

@@ -9,6 +9,8 @@ import type { ShardStatus } from '../supervisor.ts';
 
 export interface Status {
   readonly version: string;
+  /** Of the process that answers. */
+  readonly pid: number;
   /** Counts configurations, not plans: a name that resolves anew is no new configuration. */
   readonly configVersion: number;
   /** The last configuration that was refused, if none was accepted since. */
@@ -56,6 +58,7 @@ export function makeStatus(parts: StatusParts): Status {
   const { plan, board, snapshots } = parts;
   return {
     version: PRODUCT_VERSION,
+    pid: process.pid,
     configVersion: parts.configVersion,
     rejected: parts.rejected,
     draining: parts.draining,

@@ -49,6 +49,7 @@ it('has the shape that is promised', () => {
   });
   expect(status).toEqual({
     version: PRODUCT_VERSION,
+    pid: process.pid,
     configVersion: 7,
     rejected: null,
     draining: true,
