@@ -4,14 +4,14 @@ import type { ConfigResult } from '../config/validate-config.ts';
 import type { AdminQuestion } from '../control/admin/admin-routes.ts';
 import { type EventLog, lineLog } from '../control/event-log.ts';
 import { RunningProxy } from '../control/running-proxy.ts';
+import { type ServiceManager, serviceManager } from '../control/service-manager.ts';
+import { takeInheritance } from '../control/upgrade/inheritance.ts';
 import type { Successor, SuccessorCommand } from '../control/upgrade/successor.ts';
 import { ProxyError } from '../core/errors.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
 import { guard, isWaitedFor } from './guardian.ts';
-import { takeInheritance } from './inheritance.ts';
 import { boundedWriter } from './log-output.ts';
 import { PidFile } from './pid-file.ts';
-import { type ServiceManager, serviceManager } from './service-manager.ts';
 import { watchFile } from './watch-file.ts';
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;

@@ -1,10 +1,10 @@
 /** What this process was handed when it started: by the proxy before it, or by a service manager (sd_listen_fds(3)). */
 import { closeSync, writeSync } from 'node:fs';
-import type { EventLog } from '../control/event-log.ts';
-import { type Handover, type InheritedListener, receiveHandover } from '../control/upgrade/handover.ts';
-import { INHERITANCE_DESCRIPTOR, INHERITS_VARIABLE, READY_DESCRIPTOR } from '../control/upgrade/successor.ts';
-import { formatAddress } from '../core/address.ts';
-import { type Addon, loadAddon } from '../engine/binding.ts';
+import { formatAddress } from '../../core/address.ts';
+import { type Addon, loadAddon } from '../../engine/binding.ts';
+import type { EventLog } from '../event-log.ts';
+import { type Handover, type InheritedListener, receiveHandover } from './handover.ts';
+import { INHERITANCE_DESCRIPTOR, INHERITS_VARIABLE, READY_DESCRIPTOR } from './successor.ts';
 
 const LISTEN_FIRST_DESCRIPTOR = 3;
 /** As many as there may be listeners. */
