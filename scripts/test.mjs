@@ -52,6 +52,7 @@ addCheck('dist', (await ensureDist()) === 0 ? 'passed' : 'failed');
 const colors = process.stdout.isTTY ? [] : ['--colors=off'];
 await check('format and lint (biome)', ['node_modules/@biomejs/biome/bin/biome', 'ci', ...colors, '.']);
 await check('types (tsc)', [TSC, '-p', 'tsconfig.check.json']);
+await check('types of the dashboard (tsc)', [TSC, '-p', 'tsconfig.dashboard.json']);
 await checkNativeFormat();
 say('native unit tests');
 add('native unit tests', await runNativeTests({ sanitize: false }));

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ADMIN_ADDRESS } from '../config/defaults.ts';
 import { PRODUCT_VERSION } from '../control/product-version.ts';
+import type { AdminTarget } from './admin-client.ts';
 import type { CertOptions } from './cert.ts';
 import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
@@ -9,11 +10,12 @@ import { ExitCode } from './exit-code.ts';
 import type { ExplainOptions } from './explain.ts';
 import { runEndpointAction, runReload, runUpgrade } from './operate.ts';
 import { runRun } from './run.ts';
-import { runStatus } from './status.ts';
+import { runStatus, type StatusOptions } from './status.ts';
 
 const DEFAULT_FILE = 'without FILE: fourseven.yaml (.yml, .json, .ts, .mjs) in the working directory';
 
 const ADMIN_OPTION = 'admin address of that proxy';
+const TOKEN_OPTION = 'its admin token, where it asks for one; without this option FOURSEVEN_ADMIN_TOKEN';
 const ENDPOINT_ACTIONS = {
   drain: 'take an endpoint out: no new work, but what its own clients bring',
   disable: 'take an endpoint out at once: no new work at all',
@@ -82,27 +84,32 @@ function makeProgram(finish: (code: number) => void): Command {
     .command('status')
     .description('show the state of a running proxy')
     .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
+    .option('--token <token>', TOKEN_OPTION)
     .option('--json', 'print the answer of the admin API as it is', false)
-    .action(async (options: { admin: string; json: boolean }) => finish(await runStatus(options)));
+    .option('--watch', 'go on, with rates and latencies', false)
+    .action(async (options: StatusOptions) => finish(await runStatus(options)));
   program
     .command('reload')
     .description('let a running proxy read its configuration anew')
     .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
-    .action(async (options: { admin: string }) => finish(await runReload(options)));
+    .option('--token <token>', TOKEN_OPTION)
+    .action(async (options: AdminTarget) => finish(await runReload(options)));
   program
     .command('upgrade')
     .description('start a successor of a running proxy on the same sockets; the running one drains once it accepts')
     .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
-    .action(async (options: { admin: string }) => finish(await runUpgrade(options)));
+    .option('--token <token>', TOKEN_OPTION)
+    .action(async (options: AdminTarget) => finish(await runUpgrade(options)));
   for (const [action, description] of Object.entries(ENDPOINT_ACTIONS)) {
     const command = program
       .command(action)
       .argument('<endpoint>', 'CLUSTER/ADDRESS, as in api/10.0.0.1:9000')
       .description(description)
-      .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS);
+      .option('--admin <address>', ADMIN_OPTION, ADMIN_ADDRESS)
+      .option('--token <token>', TOKEN_OPTION);
     if (action !== 'enable')
       command.option('--deadline <duration>', "what is left then is cut; without it the cluster's own");
-    command.action(async (endpoint: string, options: { admin: string; deadline?: string }) =>
+    command.action(async (endpoint: string, options: AdminTarget & { deadline?: string }) =>
       finish(await runEndpointAction(action as keyof typeof ENDPOINT_ACTIONS, endpoint, options)),
     );
   }

@@ -2,14 +2,14 @@
 import { printable } from '../config/quote.ts';
 import type { EndpointStatus } from '../control/admin/status.ts';
 import type { ReloadOutcome } from '../control/reloader.ts';
-import { callAdmin, complaintOf } from './admin-client.ts';
+import { type AdminTarget, callAdmin, complaintOf } from './admin-client.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
 
 const UNPROCESSABLE = 422;
 
 /** Lets the proxy read its configuration anew. Prints what is wrong with it; the exit code is 1 then. */
-export async function runReload({ admin }: { readonly admin: string }): Promise<ExitCodeValue> {
-  const answer = await callAdmin(admin, 'POST', '/api/reload');
+export async function runReload(target: AdminTarget): Promise<ExitCodeValue> {
+  const answer = await callAdmin(target, 'POST', '/api/reload');
   if (typeof answer === 'number') return answer;
   if (answer.status !== 200 && answer.status !== UNPROCESSABLE) return complain(complaintOf(answer));
   const { configVersion, rejected } = JSON.parse(answer.text) as ReloadOutcome;
@@ -23,8 +23,8 @@ export async function runReload({ admin }: { readonly admin: string }): Promise<
 }
 
 /** Starts a successor. The exit code is 3 if there is none, and everything as before. */
-export async function runUpgrade({ admin }: { readonly admin: string }): Promise<ExitCodeValue> {
-  const answer = await callAdmin(admin, 'POST', '/api/upgrade');
+export async function runUpgrade(target: AdminTarget): Promise<ExitCodeValue> {
+  const answer = await callAdmin(target, 'POST', '/api/upgrade');
   if (typeof answer === 'number') return answer;
   if (answer.status !== 200) return complain(complaintOf(answer));
   const { pid } = JSON.parse(answer.text) as { readonly pid: number };
@@ -36,8 +36,9 @@ export async function runUpgrade({ admin }: { readonly admin: string }): Promise
 export async function runEndpointAction(
   action: 'drain' | 'disable' | 'enable',
   target: string,
-  { admin, deadline }: { readonly admin: string; readonly deadline?: string },
+  options: AdminTarget & { readonly deadline?: string },
 ): Promise<ExitCodeValue> {
+  const { deadline } = options;
   const slash = target.indexOf('/');
   if (slash <= 0 || slash === target.length - 1) {
     process.stderr.write(`fourseven: "${printable(target)}" is not CLUSTER/ADDRESS, as in api/10.0.0.1:9000\n`);
@@ -45,7 +46,7 @@ export async function runEndpointAction(
   }
   const [cluster, address] = [target.slice(0, slash), target.slice(slash + 1)].map(encodeURIComponent);
   const query = deadline === undefined ? '' : `?deadline=${encodeURIComponent(deadline)}`;
-  const answer = await callAdmin(admin, 'POST', `/api/clusters/${cluster}/endpoints/${address}/${action}${query}`);
+  const answer = await callAdmin(options, 'POST', `/api/clusters/${cluster}/endpoints/${address}/${action}${query}`);
   if (typeof answer === 'number') return answer;
   if (answer.status !== 200) return complain(complaintOf(answer));
   const state = JSON.parse(answer.text) as EndpointStatus & { readonly endpoints?: readonly EndpointStatus[] };

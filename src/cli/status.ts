@@ -1,17 +1,22 @@
 /** `fourseven status`: asks a running proxy how it is. */
 import { printable } from '../config/quote.ts';
 import type { Status } from '../control/admin/status.ts';
-import { callAdmin, complaintOf } from './admin-client.ts';
+import { type AdminTarget, callAdmin, complaintOf } from './admin-client.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
+import { table } from './table.ts';
+import { watchStatus } from './watch-status.ts';
 
-export interface StatusOptions {
-  readonly admin: string;
+export interface StatusOptions extends AdminTarget {
   readonly json: boolean;
+  /** Goes on, with rates and latencies. */
+  readonly watch?: boolean;
 }
 
 /** Prints a table, or the answer as it came. Resolves to the exit code. */
-export async function runStatus({ admin, json }: StatusOptions): Promise<ExitCodeValue> {
-  const answer = await callAdmin(admin, 'GET', '/api/status');
+export async function runStatus(options: StatusOptions): Promise<ExitCodeValue> {
+  const { json, watch = false } = options;
+  if (watch) return watchStatus(options);
+  const answer = await callAdmin(options, 'GET', '/api/status');
   if (typeof answer === 'number') return answer;
   if (answer.status !== 200) {
     process.stderr.write(`fourseven: ${printable(complaintOf(answer))}\n`);
@@ -49,18 +54,4 @@ export function formatStatus(status: Status): string {
 
 function rejectedLines({ rejected }: Status): string {
   return (rejected?.problems ?? []).map((problem) => `  ${printable(problem)}\n`).join('');
-}
-
-function table(heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const lines = [heads, ...rows.map((row) => row.map(String))];
-  const widths = heads.map((_, column) => lines.reduce((width, line) => Math.max(width, line[column]!.length), 0));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }

@@ -14,12 +14,18 @@ export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
   return freezeDeep({
     shards: parsed.shards,
     engine: parsed.engine,
-    admin: typeof parsed.admin === 'object' ? { address: parsed.admin.address } : ('off' as const),
+    admin: buildAdmin(parsed.admin),
     drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },
     acme: buildAcme(parsed.acme),
     listeners: Object.entries(parsed.listeners).map(([name, listener]) => buildListener(name, listener)),
     clusters: Object.entries(parsed.clusters).map(([name, cluster]) => buildCluster(name, cluster)),
   });
+}
+
+function buildAdmin(admin: Parsed<typeof configSchema>['admin']): Config['admin'] {
+  if (typeof admin !== 'object') return 'off';
+  const { address, token, tokenFile } = admin;
+  return { address, token, tokenFile };
 }
 
 function buildListener(name: string, listener: Parsed<typeof listenerSchema>): ListenerConfig {

@@ -26,12 +26,20 @@ export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>;
 export interface Config {
   readonly shards: 'auto' | number;
   readonly engine: 'auto' | 'native' | 'node';
-  readonly admin: 'off' | { readonly address: SocketAddress };
+  readonly admin: 'off' | AdminConfig;
   readonly drain: { readonly graceMs: number; readonly deadlineMs: number };
   /** Undefined: nothing is issued. */
   readonly acme: AcmeConfig | undefined;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
+}
+
+export interface AdminConfig {
+  readonly address: SocketAddress;
+  /** Undefined: whoever reaches it may ask. */
+  readonly token: string | undefined;
+  /** Where the token was read from. */
+  readonly tokenFile: string | undefined;
 }
 
 export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;

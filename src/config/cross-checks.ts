@@ -205,7 +205,7 @@ function checkListenerAddresses(listeners: readonly ListenerSketch[]): Finding[]
   return findings;
 }
 
-function checkAdmin({ admin, listeners }: Sketch): Finding[] {
+function checkAdmin({ admin, adminHasToken, listeners }: Sketch): Finding[] {
   if (admin === undefined) return [];
   const text = formatAddress(admin);
   const findings = (listeners ?? [])
@@ -218,11 +218,11 @@ function checkAdmin({ admin, listeners }: Sketch): Finding[] {
       ),
     );
   const isLocal = admin.family === 'unix' || admin.host.startsWith('127.') || admin.host === '::1';
-  if (isLocal) return findings;
-  const cause = `the admin API has no authentication, and ${text} may be reached from other machines`;
+  if (isLocal || adminHasToken) return findings;
+  const cause = `${text} may be reached from other machines, and no token is asked for there`;
   return [
     ...findings,
-    warning(['admin', 'address'], cause, 'write 127.0.0.1:9947, or see to it that a firewall guards it'),
+    error(['admin', 'address'], cause, 'set `admin.token` or `admin.tokenFile`, or write 127.0.0.1:9947'),
   ];
 }
 

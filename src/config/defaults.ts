@@ -126,6 +126,9 @@ export const HEALTH_SERVICE_MAX_LENGTH = 256;
 /** As the deregistration delay of AWS target groups. */
 export const ENDPOINT_DRAIN_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1 * HOUR_MS };
 
+/** Nobody guesses sixteen characters over a network. */
+export const ADMIN_TOKEN_LENGTH = { min: 16, max: 256 } as const;
+
 export const ACCESS_LOG_SLOWER_MS = { min: 0, max: 1 * HOUR_MS } as const;
 
 // Limits of the configuration itself: whoever writes it is trusted, but a mistake should not eat the machine.

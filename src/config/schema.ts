@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { readListenAddress } from './address-text.ts';
 import * as defaults from './defaults.ts';
 import { formatDuration } from './duration.ts';
+import { isToken } from './load-token.ts';
 import { clusterSchema } from './schema-cluster.ts';
 import { listenerSchema } from './schema-listener.ts';
 import { duration, joinFault, name, readText, wholeNumber } from './schema-values.ts';
@@ -17,7 +18,18 @@ const admin = z
     z.strictObject({
       address: readText(readListenAddress)
         .prefault(defaults.ADMIN_ADDRESS)
-        .describe('Where the admin API answers: host:port, [v6]:port or unix:/path. It has no authentication.'),
+        .describe('Where the admin API answers: host:port, [v6]:port or unix:/path.'),
+      token: z
+        .string()
+        .refine(isToken, {
+          error: () =>
+            joinFault({ cause: 'this is no token', remedy: 'write 16 to 256 visible characters, without spaces' }),
+        })
+        .optional()
+        .describe(
+          'Whoever asks must say it (`Authorization: Bearer …`), but for /livez and /readyz. Needed where other machines can reach the address.',
+        ),
+      tokenFile: z.string().min(1).optional().describe('A file with the token in it, relative to the configuration.'),
     }),
   ])
   .prefault({})

@@ -14,6 +14,8 @@ export interface Sketch {
   readonly hasAcme: boolean;
   /** Undefined: switched off or unreadable. */
   readonly admin: SocketAddress | undefined;
+  /** Whether a token is asked for there. */
+  readonly adminHasToken: boolean;
   /** Undefined: not a mapping. */
   readonly listeners: readonly ListenerSketch[] | undefined;
   readonly clusters: readonly ClusterSketch[] | undefined;
@@ -64,6 +66,7 @@ export function sketch(input: unknown): Sketch {
   return {
     hasAcme: asMapping(root?.acme) !== undefined,
     admin: sketchAdmin(root?.admin),
+    adminHasToken: hasToken(root?.admin),
     listeners: sketchEach(root?.listeners, 'listeners', sketchListener),
     clusters: sketchEach(root?.clusters, 'clusters', sketchCluster),
   };
@@ -147,4 +150,9 @@ function sketchCluster(value: unknown, name: string, path: Path): ClusterSketch 
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
+}
+
+function hasToken(value: unknown): boolean {
+  const admin = asMapping(value);
+  return admin?.token !== undefined || admin?.tokenFile !== undefined;
 }

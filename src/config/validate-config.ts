@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
 import { freezeDeep } from './freeze.ts';
 import { loadTlsFiles, reloadTlsFiles } from './load-tls.ts';
+import { loadToken } from './load-token.ts';
 import { type Finding, formatPath, type Problem } from './problem.ts';
 import { checkSchema } from './schema-findings.ts';
 import { sketch } from './sketch.ts';
@@ -38,8 +39,12 @@ export async function checkConfig(
 ): Promise<ConfigResult> {
   const result = validateConfig(input, locate);
   if (result.config === undefined) return result;
-  const { config, findings } = await loadTlsFiles(withLogsIn(base, result.config), base);
-  const all = [...result.warnings, ...findings.map((finding) => toProblem(finding, locate))].sort(byPlace);
+  const withToken = await loadToken(withLogsIn(base, result.config), base);
+  const { config, findings } = await loadTlsFiles(withToken.config, base);
+  const all = [
+    ...result.warnings,
+    ...[...withToken.findings, ...findings].map((finding) => toProblem(finding, locate)),
+  ].sort(byPlace);
   const problems = all.filter((problem) => problem.severity === 'error');
   const warnings = all.filter((problem) => problem.severity === 'warning');
   return problems.length > 0 ? { problems, warnings } : { config: freezeDeep(config), warnings };

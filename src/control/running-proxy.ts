@@ -8,7 +8,9 @@ import type { Config } from '../config/config.ts';
 import { tlsFilesOf } from '../config/load-tls.ts';
 import { type ConfigResult, recheckFiles } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
+import type { ShardSnapshot } from '../contract/messages.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
+import { systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import { EventCounters } from '../observe/event-counters.ts';
 import type { MetricFamily } from '../observe/prometheus-text.ts';
@@ -17,6 +19,7 @@ import { AcmeManager } from './acme/acme-manager.ts';
 import type { AcmeChallenge, ChallengeHost } from './acme/challenge.ts';
 import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
+import { LiveView, type Look } from './admin/live-view.ts';
 import { makeMetrics } from './admin/metrics.ts';
 import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
 import { CertificateWatch } from './certificate-watch.ts';
@@ -30,6 +33,7 @@ import { type EndpointAction, EndpointOperator } from './endpoint-operator.ts';
 import type { EventLog } from './event-log.ts';
 import { HealthMonitor } from './health/health-monitor.ts';
 import { ListeningSockets } from './listening-sockets.ts';
+import { RecentEvents } from './recent-events.ts';
 import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
@@ -78,6 +82,7 @@ export class RunningProxy {
   readonly #descriptorLimit: number;
   readonly #counters: EventCounters;
   readonly #accessLogs: AccessLogFiles;
+  readonly #live: LiveView;
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
   readonly #health: HealthMonitor;
@@ -112,10 +117,17 @@ export class RunningProxy {
       shardCount: number;
       counters: EventCounters;
       accessLogs: AccessLogFiles;
+      events: RecentEvents;
     },
   ) {
     this.#counters = parts.counters;
     this.#accessLogs = parts.accessLogs;
+    this.#live = new LiveView({
+      look: () => this.#look(),
+      events: (after) => parts.events.after(after),
+      nowMs: () => systemClock.nowMs(),
+      wallMs: () => systemClock.wallMs(),
+    });
     const { engine, board, plan, sockets, shardCount } = parts;
     this.#successorCommand = options.successor;
     this.#shardCount = shardCount;
@@ -158,7 +170,9 @@ export class RunningProxy {
    * Resolves when every listener accepts. Throws a ProxyError that says what is wrong, with everything closed again: `engine_unavailable`,
    * `name_unresolved`, `bind_failed`, `no_descriptors`.
    */
-  static async start(config: Config, options: ProxyOptions): Promise<RunningProxy> {
+  static async start(config: Config, given: ProxyOptions): Promise<RunningProxy> {
+    const events = new RecentEvents(given.log);
+    const options = { ...given, log: events.log };
     const engine = chooseEngine(config.engine);
     if (engine.warning !== undefined) options.log.warn(engine.warning);
     const { inherited } = options;
@@ -175,7 +189,7 @@ export class RunningProxy {
     if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
     let proxy: RunningProxy;
     try {
-      const parts = { engine, board, compiler, resolver, plan, sockets, shardCount, counters, accessLogs };
+      const parts = { engine, board, compiler, resolver, plan, sockets, shardCount, counters, accessLogs, events };
       proxy = new RunningProxy(config, options, parts);
     } catch (error) {
       sockets.close();
@@ -211,7 +225,20 @@ export class RunningProxy {
   }
 
   async status(): Promise<Status> {
+    return this.#statusOf(await this.#supervisor.snapshots());
+  }
+
+  async #look(): Promise<Look> {
     const snapshots = await this.#supervisor.snapshots();
+    return {
+      status: this.#statusOf(snapshots),
+      snapshots,
+      totals: this.#supervisor.totals(),
+      latencies: this.#supervisor.latencies(),
+    };
+  }
+
+  #statusOf(snapshots: readonly ShardSnapshot[]): Status {
     return makeStatus({
       plan: this.#supervisor.plan,
       board: this.#board,
@@ -321,6 +348,7 @@ export class RunningProxy {
     this.#acme.stop();
     this.#health.stop();
     this.#drains.stop();
+    this.#live.stop();
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
@@ -353,6 +381,8 @@ export class RunningProxy {
     if (admin !== 'off') {
       const source = {
         phase: () => this.#phase,
+        live: this.#live,
+        token: admin.token,
         status: () => this.status(),
         metrics: () => this.#metrics(),
         reload: this.#reloader.hasSource ? () => this.reload() : undefined,
@@ -365,6 +395,7 @@ export class RunningProxy {
           : undefined,
       };
       const taken = isSame ? descriptor : undefined;
+      this.#live.start();
       this.#admin = await AdminServer.listen(admin.address, source, this.#log, addon, taken);
     }
   }
@@ -379,6 +410,7 @@ export class RunningProxy {
     const cut = await drainShards(this.#supervisor, options);
     this.#health.stop();
     this.#drains.stop();
+    this.#live.stop();
     await this.#accessLogs.close();
     await this.#admin?.close();
     return cut;

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { ENGINES, ProxyProcess, runCommand, temporaryDirectory } from './proxy-process.ts';
+import { CommandProcess, ENGINES, ProxyProcess, runCommand, temporaryDirectory } from './proxy-process.ts';
 import { askSecurely } from './tls-client.ts';
 
 const directory = temporaryDirectory();
@@ -208,6 +208,21 @@ describe('signals', () => {
 });
 
 describe('status', () => {
+  it('goes on with --watch, and says the token', async () => {
+    const token = 'sixteen-letters-and-more';
+    const admin = { address: '127.0.0.1:0', token };
+    const proxy = await startProxy({ admin, shards: 1, listeners: { db: tcpListener('127.0.0.1:0') } });
+    const target = ['--admin', proxy.adminUrl.replace('http://', '')];
+    expect((await runCommand(['status', ...target])).stderr).toContain('say the token');
+    const watch = new CommandProcess(['status', '--watch', ...target], { env: { FOURSEVEN_ADMIN_TOKEN: token } });
+    await expect
+      .poll(() => watch.stdout.match(/LISTENER +PROTOCOL/g)?.length ?? 0, { timeout: 8_000 })
+      .toBeGreaterThan(1);
+    expect(watch.stdout).toMatch(/^db +tcp +127\.0\.0\.1:\d+ +0 +0 +0 +- +-$/m);
+    await proxy.stop();
+    expect((await watch.exit()).code).toBe(0);
+  });
+
   it('shows a table, or the JSON as it is', async () => {
     const proxy = await startProxy({ shards: 1, listeners: { db: tcpListener('127.0.0.1:0') } });
     const admin = proxy.adminUrl.replace('http://', '');

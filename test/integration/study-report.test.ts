@@ -1,28 +1,16 @@
 /** The report of the study in a real browser: on a screen, in the dark, on a phone, on paper. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderHtml } from '../../bench/study/report/html.ts';
 import { picturesOf } from '../../bench/study/report/markdown.ts';
 import { buildReport } from '../../bench/study/sections/all-sections.ts';
 import { studyResults } from '../unit/study/study-results.ts';
+import { AXE, CHROMIUM, type Look, launchBrowser } from './browser.ts';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** The report that the repository has, and where its screenshots are kept. `FOURSEVEN_SCREENSHOTS=1` takes them again. */
 const COMMITTED = fileURLToPath(new URL('../../docs/study/report.html', import.meta.url));
 const SCREENSHOTS = fileURLToPath(new URL('../../docs/study/', import.meta.url));
@@ -30,7 +18,6 @@ const PHONE_WIDTH = 390;
 /** WCAG 2.2, 1.4.6: of text that is easy to read. */
 const CONTRAST_MIN = 7;
 
-type Look = NonNullable<Parameters<Browser['newPage']>[0]>;
 const DESK: Look = { viewport: { width: 1100, height: 1000 }, colorScheme: 'light' };
 const DARK: Look = { ...DESK, colorScheme: 'dark' };
 const PHONE: Look = { viewport: { width: PHONE_WIDTH, height: 800 }, colorScheme: 'light' };
@@ -45,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('the report of the study', () => {
 
   beforeAll(async () => {
     writeFileSync(made, renderHtml(report));
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser.close();

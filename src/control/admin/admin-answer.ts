@@ -4,6 +4,7 @@ export interface Answer {
   readonly body: string;
   readonly contentType?: string;
   readonly allow?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export function plain(status: number, body: string): Answer {

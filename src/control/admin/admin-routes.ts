@@ -14,6 +14,8 @@ import {
 import type { EndpointAction } from '../endpoint-operator.ts';
 import type { ReloadOutcome } from '../reloader.ts';
 import { type Answer, failure, json, plain } from './admin-answer.ts';
+import type { LiveView } from './live-view.ts';
+import { OPENAPI } from './openapi.ts';
 import type { EndpointStatus, Status } from './status.ts';
 
 /** A request that somebody asks about. */
@@ -39,6 +41,10 @@ export interface AdminSource {
     address: string,
     deadlineMs: number | undefined,
   ) => readonly EndpointStatus[];
+  /** What happens now. Undefined: nobody looks. */
+  readonly live?: LiveView | undefined;
+  /** Undefined: whoever reaches the address may ask. */
+  readonly token?: string | undefined;
   /** Undefined: there can be no successor. Otherwise its pid, or a ProxyError that says why there is none. */
   readonly upgrade?: (() => Promise<number>) | undefined;
   /** Answers, or says what is wrong with the question. */
@@ -68,6 +74,7 @@ export function adminRoutes(source: AdminSource): readonly AdminRoute[] {
       path: /^\/readyz$/,
       answer: () => plain(source.phase() === 'ready' ? 200 : 503, `${source.phase()}\n`),
     },
+    { method: 'GET', path: /^\/api\/openapi\.json$/, answer: () => json(200, OPENAPI) },
     { method: 'GET', path: /^\/api\/status$/, answer: async () => json(200, await source.status()) },
     {
       method: 'GET',

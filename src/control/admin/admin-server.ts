@@ -1,5 +1,6 @@
-/** The admin API: plain HTTP for operators and probes, on loopback unless configured otherwise. It has no authentication. */
+/** The admin API: plain HTTP for operators and probes, on loopback unless configured otherwise; elsewhere a token is asked for. */
 
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
@@ -10,6 +11,8 @@ import type { EventLog } from '../event-log.ts';
 import { freeUnixPath, probePort } from '../port-probe.ts';
 import { type Answer, failure } from './admin-answer.ts';
 import { type AdminRoute, type AdminSource, adminRoutes } from './admin-routes.ts';
+import { DashboardFiles } from './dashboard-files.ts';
+import { streamTo } from './live-stream.ts';
 
 export const ADMIN_CONNECTIONS_MAX = 32;
 const HEAD_MAX_BYTES = 8 * 1024;
@@ -17,6 +20,11 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 5_000;
 /** How often node:http looks for requests that are too slow. */
 const TIMEOUT_CHECK_MS = 1_000;
+/** Whoever takes nothing of an answer for so long is gone. */
+const STALLED_TIMEOUT_MS = 30_000;
+/** Asked by probes, which know no token; they tell nothing else. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/', '/dashboard.js', '/dashboard.css']);
+const EVENTS_PATH = '/api/events';
 
 const BACKLOG = 128;
 
@@ -26,6 +34,9 @@ type AdminAddon = Pick<Addon, 'listenSocket' | 'duplicateDescriptor' | 'closeDes
 export class AdminServer {
   readonly #server: Server;
   readonly #routes: readonly AdminRoute[];
+  readonly #source: AdminSource;
+  readonly #dashboard = new DashboardFiles();
+  readonly #tokenDigest: Buffer | undefined;
   readonly #log: EventLog;
   /** A duplicate of the listening socket, for a successor; undefined where no addon can make one. */
   #descriptor: number | undefined;
@@ -34,7 +45,9 @@ export class AdminServer {
   #closeDescriptor = (_fd: number): unknown => undefined;
 
   private constructor(source: AdminSource, log: EventLog) {
+    this.#source = source;
     this.#routes = adminRoutes(source);
+    this.#tokenDigest = source.token === undefined ? undefined : digestOf(source.token);
     this.#log = log;
     this.#server = createServer({
       maxHeaderSize: HEAD_MAX_BYTES,
@@ -43,6 +56,7 @@ export class AdminServer {
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     });
+    this.#server.timeout = STALLED_TIMEOUT_MS;
     this.#server.maxConnections = ADMIN_CONNECTIONS_MAX;
     this.#server.on('request', (request, response) => void this.#handle(request, response));
   }
@@ -117,12 +131,19 @@ export class AdminServer {
     if (this.#path !== undefined) rmSync(this.#path, { force: true });
   }
 
+  #isAllowed({ headers: { authorization = '' } }: IncomingMessage): boolean {
+    if (this.#tokenDigest === undefined) return true;
+    const [, token = ''] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
+    return timingSafeEqual(digestOf(token), this.#tokenDigest);
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Nothing here has a body; bytes that come nevertheless are not read, and the connection ends with the answer.
     const hasBody = (request.headers['content-length'] ?? '0') !== '0' || 'transfer-encoding' in request.headers;
     if (hasBody) response.setHeader('connection', 'close');
     try {
-      send(response, hasBody ? failure(413, 'no body is accepted here') : await this.#answer(request), request.method);
+      const answer = hasBody ? failure(413, 'no body is accepted here') : await this.#answer(request, response);
+      if (answer !== undefined) send(response, answer, request.method);
     } catch (error) {
       this.#log.error(
         `admin: ${request.method} ${request.url} failed: ${error instanceof Error ? error.message : error}`,
@@ -131,8 +152,17 @@ export class AdminServer {
     }
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  /** Undefined: it is answered already, and goes on. */
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+    if (!OPEN_PATHS.has(path) && !this.#isAllowed(request)) {
+      return { ...failure(401, 'say the token: Authorization: Bearer …'), headers: { 'www-authenticate': 'Bearer' } };
+    }
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (isRead && this.#dashboard.has(path)) return this.#dashboard.answer(path, request.headers['if-none-match']);
+    if (request.method === 'GET' && path === EVENTS_PATH && this.#source.live !== undefined) {
+      return streamTo(response, this.#source.live) ? undefined : failure(503, 'too many watch already');
+    }
     if (request.method === 'POST' && isForged(request)) return failure(403, 'requests of other sites are refused');
     const allowed = new Set<string>();
     for (const route of this.#routes) {
@@ -145,6 +175,11 @@ export class AdminServer {
     if (allowed.size === 0) return failure(404, 'there is nothing at this path');
     return { ...failure(405, 'this path does not answer that method'), allow: [...allowed].join(', ') };
   }
+}
+
+/** Of the same length for every token, so that the time of a comparison tells nothing. */
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
 }
 
 /** A listening socket that can be handed over. Throws ProxyError `bind_failed`. */
@@ -181,6 +216,7 @@ function send(response: ServerResponse, answer: Answer, method: string | undefin
     'content-length': body.length,
     'cache-control': 'no-store',
     ...(answer.allow === undefined ? {} : { allow: answer.allow }),
+    ...answer.headers,
   });
   response.end(method === 'HEAD' ? undefined : body);
 }

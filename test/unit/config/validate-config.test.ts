@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Config, ConfigInput } from '../../../src/config/config.ts';
 import { ENDPOINTS_MAX_COUNT, LISTENERS_MAX_COUNT } from '../../../src/config/defaults.ts';
 import { POLICIES } from '../../../src/config/schema-cluster.ts';
-import { validateConfig } from '../../../src/config/validate-config.ts';
+import { checkConfig, validateConfig } from '../../../src/config/validate-config.ts';
 import { ENDPOINT_SLOTS_MAX } from '../../../src/contract/board.ts';
 import { POLICIES as PLAN_POLICIES } from '../../../src/contract/plan.ts';
 import { LISTENERS_MAX } from '../../../src/engine/protocol.ts';
@@ -587,11 +590,38 @@ describe('problems between values', () => {
     },
   );
 
-  test('an admin API that others can reach is a warning', () => {
-    expect(warningsOf({ ...MINIMAL, admin: { address: '0.0.0.0:9947' } })).toEqual([
-      expect.stringMatching(/^admin\.address: the admin API has no authentication/),
+  test('an admin API that others can reach needs a token', () => {
+    const address = '0.0.0.0:9947';
+    expect(problemsOf({ ...MINIMAL, admin: { address } })).toEqual([
+      'admin.address: 0.0.0.0:9947 may be reached from other machines, and no token is asked for there',
     ]);
-    expect(warningsOf({ ...MINIMAL, admin: { address: '[::1]:9947' } })).toEqual([]);
+    expect(problemsOf({ ...MINIMAL, admin: { address, token: 'sixteen-letters-and-more' } })).toEqual([]);
+    expect(problemsOf({ ...MINIMAL, admin: { address, tokenFile: 'token' } })).toEqual([]);
+    expect(problemsOf({ ...MINIMAL, admin: { address: '[::1]:9947' } })).toEqual([]);
+  });
+
+  test.each(['short', 'with a space in the middle', 'x'.repeat(257), 'ümlaut-ümlaut-ümlaut'])(
+    '%s is no token',
+    (token) => {
+      expect(problemsOf({ ...MINIMAL, admin: { token } })).toEqual(['admin.token: this is no token']);
+    },
+  );
+
+  test('a token may stand in a file of its own', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'fourseven-token-'));
+    writeFileSync(join(directory, 'token'), 'sixteen-letters-and-more\n');
+    writeFileSync(join(directory, 'bad'), 'short');
+    const admin = (tokenFile: string) => checkConfig({ ...MINIMAL, admin: { tokenFile } }, directory);
+    expect((await admin('token')).config?.admin).toMatchObject({ token: 'sixteen-letters-and-more' });
+    for (const [file, message] of [
+      ['absent', '"absent" cannot be read: ENOENT'],
+      ['bad', 'what stands in "bad" is no token of 16 to 256 visible characters'],
+    ] as const) {
+      const result = await admin(file);
+      expect(result.config).toBeUndefined();
+      expect('problems' in result && result.problems.map((problem) => problem.message)).toEqual([message]);
+    }
+    rmSync(directory, { recursive: true });
   });
 
   test('an endpoint named twice is a problem, however it is written', () => {

@@ -1,7 +1,8 @@
 import { createConnection } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AdminSource } from '../../../src/control/admin/admin-routes.ts';
+import { type AdminSource, adminRoutes } from '../../../src/control/admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from '../../../src/control/admin/admin-server.ts';
+import { OPENAPI } from '../../../src/control/admin/openapi.ts';
 import { makeStatus } from '../../../src/control/admin/status.ts';
 import { silentLog } from '../../../src/control/event-log.ts';
 
@@ -263,5 +264,42 @@ describe('a question about routes', () => {
     ]);
     expect((await get('/api/explain?url=bad')).status).toBe(400);
     expect((await get('/api/explain')).status).toBe(400);
+  });
+
+  it('asks for the token where there is one, but not of probes', async () => {
+    await admin.close();
+    admin = await AdminServer.listen(LOOPBACK, source(undefined, { token: 'sixteen-letters-and-more' }), silentLog);
+    const statusOf = async (path: string, authorization?: string) =>
+      (await get(path, authorization === undefined ? {} : { headers: { authorization } })).status;
+    expect(await statusOf('/api/status')).toBe(401);
+    expect(await statusOf('/metrics', 'Bearer wrong')).toBe(401);
+    expect(await statusOf('/metrics', 'Basic sixteen-letters-and-more')).toBe(401);
+    expect(await statusOf('/metrics', 'bearer sixteen-letters-and-more')).toBe(200);
+    expect(await statusOf('/livez')).toBe(200);
+    expect(await statusOf('/')).toBe(200);
+    expect((await get('/api/status')).headers.get('www-authenticate')).toBe('Bearer');
+  });
+
+  it('describes every call that it answers, and no other', () => {
+    const described = Object.entries(OPENAPI.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => [method.toUpperCase(), path.replace(/\{[^}]+\}/g, 'x')] as const),
+    );
+    const elsewhere = ['/', '/api/events'];
+    const routes = adminRoutes(source(undefined, { explain: async () => ({ answer: {} }) }));
+    for (const [method, path] of described) {
+      const isAnswered = routes.some((route) => route.method === method && route.path.test(path));
+      expect([method, path, isAnswered || elsewhere.includes(path)]).toEqual([method, path, true]);
+    }
+    for (const route of routes) {
+      const count = described.filter(([method, path]) => route.method === method && route.path.test(path)).length;
+      expect([String(route.path), count > 0]).toEqual([String(route.path), true]);
+    }
+  });
+
+  it('shows a page that needs nothing from elsewhere, and is not sent twice', async () => {
+    const page = await get('/');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toContain('<script type="module" src="dashboard.js">');
+    expect((await get('/', { headers: { 'if-none-match': page.headers.get('etag')! } })).status).toBe(304);
   });
 });
