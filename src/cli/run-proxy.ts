@@ -68,6 +68,7 @@ function startProxy(
 ): Promise<RunningProxy> {
   return RunningProxy.start(config, {
     log,
+    checksMachine: true,
     testCalls: process.env.FOURSEVEN_TEST === '1',
     explain: answerQuestion,
     onReload: (phase) => (phase === 'begun' ? manager.reloading() : manager.ready()),

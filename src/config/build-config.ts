@@ -14,6 +14,7 @@ export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
   return freezeDeep({
     shards: parsed.shards,
     engine: parsed.engine,
+    user: buildUser(parsed.user),
     admin: buildAdmin(parsed.admin),
     drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },
     acme: buildAcme(parsed.acme),
@@ -26,6 +27,12 @@ function buildAdmin(admin: Parsed<typeof configSchema>['admin']): Config['admin'
   if (typeof admin !== 'object') return 'off';
   const { address, token, tokenFile } = admin;
   return { address, token, tokenFile };
+}
+
+function buildUser(text: string | undefined): Config['user'] {
+  if (text === undefined) return undefined;
+  const [user = '', group] = text.split(':');
+  return { user, group };
 }
 
 function buildListener(name: string, listener: Parsed<typeof listenerSchema>): ListenerConfig {

@@ -106,6 +106,19 @@ export const configSchema = z.strictObject({
     .describe(
       '`native`: the C++ engine, Linux only. `node`: plain Node.js, slower. `auto`: native where it can be loaded.',
     ),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?$|^\d{1,10}(:\d{1,10})?$/i, {
+      error: () =>
+        joinFault({
+          cause: 'this is no user',
+          remedy: 'write a name or a number, with a group behind a colon if wanted, as in www-data:adm',
+        }),
+    })
+    .optional()
+    .describe(
+      'Whom a proxy that was started as root becomes, for good, once it has bound its listeners: USER or USER:GROUP.',
+    ),
   admin,
   acme,
   drain,

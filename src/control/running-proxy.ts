@@ -12,6 +12,7 @@ import type { ShardSnapshot } from '../contract/messages.ts';
 import type { ListenerPlan, Plan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
+import { counterTotals, type Sample } from '../observe/counter-totals.ts';
 import { EventCounters } from '../observe/event-counters.ts';
 import type { MetricFamily } from '../observe/prometheus-text.ts';
 import { AccessLogFiles } from './access-log-files.ts';
@@ -33,6 +34,8 @@ import { type EndpointAction, EndpointOperator } from './endpoint-operator.ts';
 import type { EventLog } from './event-log.ts';
 import { HealthMonitor } from './health/health-monitor.ts';
 import { ListeningSockets } from './listening-sockets.ts';
+import { checkMachine } from './machine-checks.ts';
+import { becomeUser } from './privileges.ts';
 import { RecentEvents } from './recent-events.ts';
 import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
@@ -53,6 +56,8 @@ export interface ProxyOptions {
   readonly load?: () => Promise<ConfigResult>;
   /** Answers `GET /api/explain`. Left out: there is none. */
   readonly explain?: (config: Config, question: AdminQuestion) => ReturnType<NonNullable<AdminSource['explain']>>;
+  /** Looks at what the machine allows, and says what to set. */
+  readonly checksMachine?: boolean;
   /** Told when a configuration is about to be read anew, and when that is over. */
   readonly onReload?: (phase: 'begun' | 'over') => void;
   /** What was handed to this process: by the one before it, or by a service manager. */
@@ -140,6 +145,7 @@ export class RunningProxy {
     this.#sockets = sockets;
     const use = readDescriptorUse(engine.addon, ADMIN_CONNECTIONS_MAX);
     this.#descriptorLimit = use.limit;
+    if (options.checksMachine) for (const advice of checkMachine(use.limit)) this.#log.warn(`machine: ${advice}`);
     this.#health = new HealthMonitor({
       board,
       log: options.log,
@@ -360,6 +366,10 @@ export class RunningProxy {
     // As long as there is a predecessor, it is the one to be asked.
     const hasPredecessor = options.inherited?.admin !== undefined;
     if (!hasPredecessor) await this.#openAdmin(options);
+    if (this.#config.user !== undefined) {
+      becomeUser(this.#config.user);
+      this.#log.info(`running as ${this.#config.user.user} from now on`);
+    }
     // While the shards start: the sooner it is known who is well, the better.
     this.#health.apply(this.#supervisor.plan);
     await this.#supervisor.start();
@@ -420,7 +430,7 @@ export class RunningProxy {
     const snapshots = await this.#supervisor.snapshots();
     return makeMetrics({
       engine: this.#engine.kind,
-      totals: [...this.#supervisor.totals(), ...this.#counters.samples()],
+      totals: this.#allTotals(),
       latencies: this.#supervisor.latencies(),
       snapshots,
       shards: this.#supervisor.shards(),
@@ -430,6 +440,14 @@ export class RunningProxy {
       draining: this.#phase === 'draining',
       descriptorLimit: this.#descriptorLimit,
     });
+  }
+
+  /** What shards and the control plane count; some of it is counted by both. */
+  #allTotals(): readonly Sample[] {
+    const totals = counterTotals();
+    totals.put(0, this.#supervisor.totals());
+    totals.put(1, this.#counters.samples());
+    return totals.totals();
   }
 
   /** Puts a configuration in force, or throws a ProxyError and leaves everything as it is. */
@@ -514,7 +532,9 @@ export class RunningProxy {
 
 /** What threads, their engine and the admin server are made of is settled at the start. Throws ProxyError `config_invalid`. */
 function refuseFixed(before: Config, after: Config): void {
-  const changed = (['shards', 'engine', 'admin'] as const).filter((key) => !isDeepStrictEqual(before[key], after[key]));
+  const changed = (['shards', 'engine', 'user', 'admin'] as const).filter(
+    (key) => !isDeepStrictEqual(before[key], after[key]),
+  );
   if (changed.length === 0) return;
   const problems = changed.map((key) => `${key}: it cannot change while the proxy runs; start it anew, or put it back`);
   throw new ProxyError('config_invalid', problems.join('\n'));

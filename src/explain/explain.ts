@@ -121,8 +121,8 @@ class Explainer {
     const response = compileDirectResponse(route, action, this.#plan.tls === undefined ? 'http' : 'https');
     const hasBody = this.#head.method !== Method.HEAD;
     const closes = this.#head.keepAlive === 0;
-    const isSent = response.send(this.#dispatcher, NOBODY, this.#head, this.#pathStart, this.#pathEnd, closes, hasBody);
-    if (!isSent) return refused('host_refused');
+    const sent = response.send(this.#dispatcher, NOBODY, this.#head, this.#pathStart, this.#pathEnd, closes, hasBody);
+    if (sent < 0) return refused('host_refused');
     return {
       kind: 'answered',
       status: response.status,

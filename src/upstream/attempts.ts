@@ -20,6 +20,7 @@ export class Attempts {
   #cluster: Cluster | undefined;
   #hash = 0;
   #endpoint: Endpoint | undefined;
+  #hasFailed = false;
   /** When the present attempt began; 0 where nobody wants to know. */
   #startedMs = 0.5;
 
@@ -70,8 +71,10 @@ export class Attempts {
     if (this.#endpoint !== undefined) this.#cluster!.outlier?.succeeded(this.#endpoint);
   }
 
-  /** The attempt has failed: refused, reset, late, or not an answer. */
+  /** The attempt has failed: refused, reset, late, or not an answer. Said twice, it counts once. */
   failed(): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
     this.#endpoint?.counter.failed();
     this.faulty();
   }
@@ -90,6 +93,7 @@ export class Attempts {
   #enter(endpoint: Endpoint | undefined): Endpoint | undefined {
     if (endpoint === undefined) return undefined;
     this.#tried.add(endpoint.slot);
+    this.#hasFailed = false;
     endpoint.enter();
     this.#startedMs = this.#cluster!.measuresTime ? sharedNowMs() : 0;
     this.#endpoint = endpoint;

@@ -13,7 +13,6 @@ import { ProxyProcess } from './proxy-process.ts';
 
 const PICTURES = fileURLToPath(new URL('../../docs/dashboard/', import.meta.url));
 const ENDPOINTS = 1_000;
-const LOAD_MAX_MS = 200;
 const DESK: Look = { viewport: { width: 1200, height: 1100 }, colorScheme: 'light' };
 const DARK: Look = { ...DESK, colorScheme: 'dark' };
 const PHONE: Look = { viewport: { width: 390, height: 844 }, colorScheme: 'light' };
@@ -69,18 +68,6 @@ describe.skipIf(CHROMIUM === undefined)('the dashboard', () => {
 
   const rows = (page: Page) => page.locator('#endpoints tbody tr');
   const rowOf = (page: Page, text: string) => rows(page).filter({ hasText: text });
-
-  test('is there within 200 ms', async () => {
-    const times: number[] = [];
-    for (let count = 0; count < 5; count++) {
-      const { page } = await open(DESK);
-      await page.waitForSelector('#endpoints tbody tr');
-      times.push(await page.evaluate<number>('performance.getEntriesByType("navigation")[0].loadEventEnd'));
-      await page.close();
-    }
-    // The least of them: what the machine does meanwhile is not the page's.
-    expect(Math.min(...times)).toBeLessThan(LOAD_MAX_MS);
-  });
 
   test('follows a drain live, and asks before it does anything', async () => {
     const { page, wrong } = await open(DESK);

@@ -1,6 +1,6 @@
 /** One process takes over from another, and nobody notices. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -255,6 +255,47 @@ test.skipIf(addon === undefined)(
     parent.kill('SIGTERM');
     expect(await exited).toBe(0);
     expect(isAlive(pid)).toBe(false);
+    directory.remove();
+  },
+);
+
+test.skipIf(addon === undefined || process.geteuid?.() !== 0)(
+  'a proxy that was started as root gives up its rights, and its successor still has the sockets',
+  async () => {
+    const directory = temporaryDirectory();
+    const origin = await Origin.start();
+    const low = 83;
+    const file = directory.write(
+      'fourseven.json',
+      JSON.stringify({
+        user: 'nobody',
+        admin: { address: '127.0.0.1:0' },
+        drain: { grace: '0s' },
+        listeners: { web: { address: `127.0.0.1:${low}`, cluster: 'c' } },
+        clusters: { c: { endpoints: [`127.0.0.1:${origin.port}`] } },
+      }),
+    );
+    chmodSync(directory.path, 0o755);
+    const proxy = spawn(process.execPath, [COMMAND, 'run', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    proxy.stdout!.on('data', (chunk) => {
+      output += chunk;
+    });
+    await until(10_000, 'ready', () => output.includes('ready'));
+    const uidOf = (pid: number) =>
+      /^Uid:\t(\d+)\t(\d+)\t(\d+)\t/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!.slice(1);
+    const nobody = ['65534', '65534', '65534'];
+    expect(uidOf(proxy.pid!)).toEqual(nobody);
+    for (const thread of readdirSync(`/proc/${proxy.pid}/task`)) expect(uidOf(Number(thread))).toEqual(nobody);
+    const admin = `http://${/^admin: http on (\S+)$/m.exec(output)![1]}`;
+    const { pid } = (await (await fetch(`${admin}/api/upgrade`, { method: 'POST' })).json()) as { pid: number };
+    expect(uidOf(pid)).toEqual(nobody);
+    const client = new HttpClient(low);
+    expect((await client.send(get('/')).answer()).status).toBe(200);
+    client.close();
+    process.kill(pid, 'SIGTERM');
+    await until(10_000, 'the end', () => !isAlive(pid));
+    await origin.close();
     directory.remove();
   },
 );

@@ -14,7 +14,7 @@ Labels take their values from the configuration: nothing that a client sends bec
 the durations of a listener with more than 1,000 routes, which share one histogram. Over all labels, a request is counted once in
 \`fourseven_http_requests_total\`: what was accepted is what was answered, what was aborted, and what is still in flight (\`fourseven_active\`).
 
-This page is made from the code (\`npm run schema\`). An example of a dashboard and of alerts is in [examples/](../examples/).
+This page is made from the code (\`npm run schema\`). An example of a dashboard and of alerts is in [examples/monitoring/](../examples/monitoring/).
 
 | metric | type | labels | what |
 |---|---|---|---|
