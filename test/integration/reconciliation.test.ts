@@ -1,4 +1,5 @@
 /** What clients saw, what the proxy counted and what endpoints got: the same, to the last request, whatever went wrong. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,6 +13,7 @@ import { ENGINES, ProxyProcess, temporaryDirectory } from './proxy-process.ts';
 
 const CLIENTS = 12;
 const ROUNDS = 60;
+const PROMTOOL = '/usr/bin/promtool';
 /** Longer than the route waits. */
 const LATE_MS = 700;
 const ROUTE_TIMEOUT = '250ms';
@@ -78,6 +80,7 @@ describe.each(ENGINES)('the tallies of a mixed run with faults, %s engine', (eng
   const tally: Tally = { answers: new Map(), left: 0 };
   let proxy: ProxyProcess;
   let samples: Map<string, number>;
+  let text: string;
 
   beforeAll(async () => {
     const endpoint = `127.0.0.1:${await origin.start()}`;
@@ -135,7 +138,7 @@ describe.each(ENGINES)('the tallies of a mixed run with faults, %s engine', (eng
       'everything to be over',
       async () => (await proxy.metric('fourseven_active{listener="web"}')) === 0,
     );
-    const text = await (await proxy.admin('/metrics')).text();
+    text = await (await proxy.admin('/metrics')).text();
     samples = new Map(
       text
         .split('\n')
@@ -164,6 +167,11 @@ describe.each(ENGINES)('the tallies of a mixed run with faults, %s engine', (eng
     expect(sum('fourseven_http_requests_total')).toBe(CLIENTS * ROUNDS);
     expect([...tally.answers.keys()].sort()).toEqual(['200', '204', '400', '404', '500', '502', '504']);
     expect(tally.left).toBeGreaterThan(0);
+  });
+
+  test.skipIf(!existsSync(PROMTOOL))('promtool has no objection to what is told', () => {
+    const { status, stdout, stderr } = spawnSync(PROMTOOL, ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    expect([status, stdout, stderr]).toEqual([0, '', '']);
   });
 
   test('endpoints got each attempt that was not refused', () => {
