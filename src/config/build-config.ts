@@ -18,6 +18,7 @@ export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
     admin: buildAdmin(parsed.admin),
     drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },
     acme: buildAcme(parsed.acme),
+    tracing: parsed.tracing,
     listeners: Object.entries(parsed.listeners).map(([name, listener]) => buildListener(name, listener)),
     clusters: Object.entries(parsed.clusters).map(([name, cluster]) => buildCluster(name, cluster)),
   });

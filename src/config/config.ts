@@ -32,8 +32,17 @@ export interface Config {
   readonly drain: { readonly graceMs: number; readonly deadlineMs: number };
   /** Undefined: nothing is issued. */
   readonly acme: AcmeConfig | undefined;
+  /** Undefined: nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
+}
+
+export interface TracingConfig {
+  readonly endpoint: string;
+  /** 0 to 1. */
+  readonly sample: number;
+  readonly serviceName: string;
 }
 
 export interface AdminConfig {

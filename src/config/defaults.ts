@@ -129,6 +129,10 @@ export const ENDPOINT_DRAIN_MS: Range = { usual: 300 * SECOND_MS, min: 0, max: 1
 /** Nobody guesses sixteen characters over a network. */
 export const ADMIN_TOKEN_LENGTH = { min: 16, max: 256 } as const;
 
+/** As OTLP has it. */
+export const TRACING_ENDPOINT = 'http://127.0.0.1:4318/v1/traces';
+export const TRACING_SAMPLE = 0.01;
+
 export const ACCESS_LOG_SLOWER_MS = { min: 0, max: 1 * HOUR_MS } as const;
 
 // Limits of the configuration itself: whoever writes it is trusted, but a mistake should not eat the machine.

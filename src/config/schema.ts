@@ -9,6 +9,7 @@ import { formatDuration } from './duration.ts';
 import { isToken } from './load-token.ts';
 import { clusterSchema } from './schema-cluster.ts';
 import { listenerSchema } from './schema-listener.ts';
+import { tracing } from './schema-tracing.ts';
 import { duration, joinFault, name, readText, wholeNumber } from './schema-values.ts';
 
 const admin = z
@@ -121,6 +122,7 @@ export const configSchema = z.strictObject({
     ),
   admin,
   acme,
+  tracing,
   drain,
   listeners: z.record(name(), listenerSchema).describe('Addresses to accept connections on, by name.'),
   clusters: z.record(name(), clusterSchema).describe('Groups of interchangeable endpoints, by name.'),

@@ -1,5 +1,6 @@
 /** What supervisor and shard say to each other over the MessagePort of a shard. Plain data; one union per direction. */
 import type { AccessBatch } from '../observe/access/access-log.ts';
+import type { SpanRecord } from '../observe/spans.ts';
 import type { EndpointRow, LatencyCountsRow } from '../observe/traffic-counters.ts';
 import type { PackedPlan } from './packed-plan.ts';
 import type { Plan } from './plan.ts';
@@ -65,6 +66,7 @@ export type FromShard =
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: ShardSnapshot }
   /** Lines of an access log. Answered with `log-taken`. */
   | { readonly type: 'access-log'; readonly batch: AccessBatch }
+  | { readonly type: 'spans'; readonly spans: readonly SpanRecord[] }
   | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string };
 
 /** Counters of one shard since it started. */

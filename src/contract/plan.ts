@@ -114,6 +114,8 @@ export interface HttpListenerPlan extends ListenerPlanBase {
   readonly requestId?: boolean | undefined;
   /** Our name in Via. Absent: no Via. */
   readonly via?: string | undefined;
+  /** Share of the traces that begin here and are told. Absent: nothing is traced, and what clients say of it passes. */
+  readonly tracing?: { readonly sample: number } | undefined;
   /** What becomes of fields with `_` in their name. Absent: `drop`. */
   readonly underscores?: 'drop' | 'allow' | 'reject' | undefined;
 }

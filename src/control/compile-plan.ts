@@ -1,5 +1,12 @@
 /** Turns the configuration, and what its host names resolve to, into the plan that every shard carries out. */
-import type { ClusterConfig, Config, EndpointConfig, HttpListenerConfig, ListenerConfig } from '../config/config.ts';
+import type {
+  ClusterConfig,
+  Config,
+  EndpointConfig,
+  HttpListenerConfig,
+  ListenerConfig,
+  TracingConfig,
+} from '../config/config.ts';
 import type { RouteConfig } from '../config/route-config.ts';
 import { CLUSTER_SLOTS_MAX, ClusterCount, type ClusterCountName, ENDPOINT_SLOTS_MAX } from '../contract/board.ts';
 import type { ClusterPlan, EndpointPlan, ListenerPlan, Plan, RoutePlan } from '../contract/plan.ts';
@@ -70,7 +77,13 @@ export class PlanCompiler {
       plan: {
         version,
         listeners: config.listeners.map((listener) =>
-          compileListener(listener, listenerSlots.slots.get(listenerKey(listener))!, clusterIndex, challenges),
+          compileListener(
+            listener,
+            listenerSlots.slots.get(listenerKey(listener))!,
+            clusterIndex,
+            challenges,
+            config.tracing,
+          ),
         ),
         clusters,
       },
@@ -150,6 +163,7 @@ export function compileListener(
   slot: number,
   clusterIndex: (name: string) => number,
   challenges: readonly AcmeChallenge[] = [],
+  tracing?: TracingConfig,
 ): ListenerPlan {
   const base = {
     slot,
@@ -165,9 +179,22 @@ export function compileListener(
     return { ...base, protocol: 'tcp', cluster: clusterIndex(listener.cluster), idleMs: listener.timeouts.idleMs };
   }
   const { paths, timeouts, limits, forwardedHeader, requestId, via, underscores } = listener;
+  const traced = tracing && { tracing: { sample: tracing.sample } };
   const secured = withHsts(listener);
   const routes = [...secured.map((route) => compileRoute(route, clusterIndex)), ...challengeRoutes(challenges)];
-  return { ...base, protocol: 'http', routes, paths, timeouts, limits, forwardedHeader, requestId, via, underscores };
+  return {
+    ...base,
+    protocol: 'http',
+    routes,
+    paths,
+    timeouts,
+    limits,
+    forwardedHeader,
+    requestId,
+    via,
+    underscores,
+    ...traced,
+  };
 }
 
 /** RFC 8555 section 8.3. A host and an exact path: no route of the configuration comes before them. */

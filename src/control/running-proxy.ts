@@ -41,6 +41,7 @@ import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
 import { PiscinaShardPool } from './shard-pool.ts';
 import { Supervisor } from './supervisor.ts';
+import { SpanExporter } from './tracing/span-exporter.ts';
 import { inheritedEndpoints, isSameAddress, restoreEndpoints } from './upgrade/endpoint-states.ts';
 import type { Handover } from './upgrade/handover.ts';
 import { Successor, type SuccessorCommand } from './upgrade/successor.ts';
@@ -87,6 +88,7 @@ export class RunningProxy {
   readonly #descriptorLimit: number;
   readonly #counters: EventCounters;
   readonly #accessLogs: AccessLogFiles;
+  readonly #exporter: SpanExporter | undefined;
   readonly #live: LiveView;
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
@@ -123,10 +125,12 @@ export class RunningProxy {
       counters: EventCounters;
       accessLogs: AccessLogFiles;
       events: RecentEvents;
+      exporter: SpanExporter | undefined;
     },
   ) {
     this.#counters = parts.counters;
     this.#accessLogs = parts.accessLogs;
+    this.#exporter = parts.exporter;
     this.#live = new LiveView({
       look: () => this.#look(),
       events: (after) => parts.events.after(after),
@@ -162,6 +166,7 @@ export class RunningProxy {
       pool: new PiscinaShardPool(shardCount, options.log),
       log: options.log,
       ticketKeys: options.inherited?.ticketKeys,
+      onSpans: (spans) => parts.exporter?.add(spans),
       onAccessLog: (batch, done) => this.#accessLogs.write(batch, done),
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
@@ -188,6 +193,7 @@ export class RunningProxy {
     const board = Board.create(shardCount);
     const compiler = new PlanCompiler(board);
     const plan = compiler.compile(config, (address) => resolver.addressesOf(address));
+    const exporter = config.tracing && (await SpanExporter.open(config.tracing, options.log));
     const counters = new EventCounters();
     const accessLogs = new AccessLogFiles({ log: options.log, counters });
     await accessLogs.open(logTargetsOf(config));
@@ -195,7 +201,19 @@ export class RunningProxy {
     if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
     let proxy: RunningProxy;
     try {
-      const parts = { engine, board, compiler, resolver, plan, sockets, shardCount, counters, accessLogs, events };
+      const parts = {
+        engine,
+        board,
+        compiler,
+        resolver,
+        plan,
+        sockets,
+        shardCount,
+        counters,
+        accessLogs,
+        events,
+        exporter,
+      };
       proxy = new RunningProxy(config, options, parts);
     } catch (error) {
       sockets.close();
@@ -359,6 +377,7 @@ export class RunningProxy {
     this.#ending ??= closed;
     await closed;
     await this.#accessLogs.close();
+    await this.#exporter?.close();
     await this.#admin?.close();
   }
 
@@ -422,6 +441,7 @@ export class RunningProxy {
     this.#drains.stop();
     this.#live.stop();
     await this.#accessLogs.close();
+    await this.#exporter?.close();
     await this.#admin?.close();
     return cut;
   }
@@ -532,7 +552,7 @@ export class RunningProxy {
 
 /** What threads, their engine and the admin server are made of is settled at the start. Throws ProxyError `config_invalid`. */
 function refuseFixed(before: Config, after: Config): void {
-  const changed = (['shards', 'engine', 'user', 'admin'] as const).filter(
+  const changed = (['shards', 'engine', 'user', 'admin', 'tracing'] as const).filter(
     (key) => !isDeepStrictEqual(before[key], after[key]),
   );
   if (changed.length === 0) return;

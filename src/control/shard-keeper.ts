@@ -13,6 +13,7 @@ import type { PackedPlan } from '../contract/packed-plan.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { AccessBatch } from '../observe/access/access-log.ts';
+import type { SpanRecord } from '../observe/spans.ts';
 import { bindError, errnoName } from './bind-error.ts';
 import { deferred } from './deferred.ts';
 import type { EventLog } from './event-log.ts';
@@ -41,6 +42,7 @@ export interface ShardKeeperOptions {
   readonly closeSockets: () => void;
   /** Lines of an access log have come. `done` gives their buffer back, once. */
   readonly onAccessLog: (batch: AccessBatch, done: () => void) => void;
+  readonly onSpans: (spans: readonly SpanRecord[]) => void;
   /** A run is over, and with it the counters of its last snapshot. */
   readonly onRunEnded: () => void;
 }
@@ -214,6 +216,7 @@ export class ShardKeeper {
     else if (message.type === 'closed') this.#cut = message.cut;
     else if (message.type === 'snapshot') this.#settleSnapshot(message.request, message.snapshot);
     else if (message.type === 'access-log') this.#onAccessLog(message.batch);
+    else if (message.type === 'spans') this.#options.onSpans(message.spans);
     else if (message.type === 'log') log[message.level](`shard ${this.index}: ${message.text}`);
   }
 

@@ -6,6 +6,7 @@ import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AccessBatch } from '../observe/access/access-log.ts';
 import { counterTotals, type LatencySample, latencyTotals, type Sample } from '../observe/counter-totals.ts';
+import type { SpanRecord } from '../observe/spans.ts';
 import type { EventLog } from './event-log.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
 import { HEARTBEAT_MS, ShardKeeper } from './shard-keeper.ts';
@@ -32,6 +33,8 @@ export interface SupervisorOptions {
   readonly ticketKeys?: Uint8Array | undefined;
   /** Left out: access logs go nowhere. */
   readonly onAccessLog?: (batch: AccessBatch, done: () => void) => void;
+  /** Left out: traces go nowhere. */
+  readonly onSpans?: (spans: readonly SpanRecord[]) => void;
   readonly clock?: Clock;
 }
 
@@ -197,6 +200,7 @@ export class Supervisor {
       descriptorsMax,
       log,
       onAccessLog = (_, done) => done(),
+      onSpans = () => {},
       clock,
     } = this.#options;
     return new ShardKeeper({
@@ -217,6 +221,7 @@ export class Supervisor {
       }),
       closeSockets: () => sockets.closeShard(index),
       onAccessLog,
+      onSpans,
       onRunEnded: () => {
         this.#totals.retire(index);
         this.#latencies.retire(index);

@@ -41,8 +41,9 @@ export class ExchangeRecord {
   }
 
   /** An attempt begins on that endpoint. */
-  attempt(endpoint: string): void {
+  attempt(endpoint: string, sinceBeginMs: number): void {
     this.entry.endpoint = endpoint;
+    this.entry.attemptMs = sinceBeginMs;
     this.entry.attempts++;
   }
 

@@ -33,6 +33,7 @@ import type { HttpListener } from './http-listener.ts';
 import type { HttpPlan, RouteTarget } from './http-plan.ts';
 import { normalizePath, PATH_REFUSED, PATH_UNCHANGED } from './path.ts';
 import type { Stickiness } from './stickiness.ts';
+import { TraceContext, type Tracing } from './tracing.ts';
 
 /** What an exchange writes on the slab's scratch besides its path: a PROXY header, what is said about the client, a size. */
 const SCRATCH_MARGIN_BYTES = PROXY_HEADER_MAX_BYTES + FORWARDED_SCRATCH_BYTES + HOST_LINE_MAX_BYTES + 64;
@@ -69,6 +70,8 @@ export class Exchange implements Waiter {
   /** Undefined: nobody is told of this exchange. */
   #record: ExchangeRecord | undefined;
   #ownRecord: ExchangeRecord | undefined;
+  /** Undefined: nothing is traced. */
+  #trace: TraceContext | undefined;
   /** Of an answer of ours, or of what came after an upgrade. */
   #answerBytes = 0.5;
   /** Where the request lies, in the round in which it was read. */
@@ -115,12 +118,20 @@ export class Exchange implements Waiter {
     this.#clientKeepsAlive = head.keepAlive === 1;
     this.#beganMs = this.listener.dispatcher.nowMs;
     this.#answerBytes = 0;
-    this.#record = this.listener.accessLog === undefined ? undefined : this.#beginRecord(connection);
+    if (this.listener.tracing !== undefined) this.#beginTrace(this.listener.tracing, connection);
+    const isTold = this.listener.accessLog !== undefined || this.#trace?.isSampled === true;
+    this.#record = isTold ? this.#beginRecord(connection) : undefined;
     this.#responseStatus = 0;
     this.#closes = false;
     this.#place = Place.NONE;
     this.waitDueMs = 0;
     this.#read(connection, headStart, restStart, restEnd);
+  }
+
+  #beginTrace(tracing: Tracing, connection: HttpConnection): void {
+    const { requestHead, dispatcher, forwarding } = this.listener;
+    this.#trace ??= new TraceContext();
+    tracing.begin(this.#trace, dispatcher.engine.slab, requestHead, forwarding.trusts(connection.client));
   }
 
   #beginRecord(connection: HttpConnection): ExchangeRecord {
@@ -219,6 +230,7 @@ export class Exchange implements Waiter {
       const ends = { source: client, destination: connection.destination, downstream: connection.id };
       sendProxyHeader(this.listener.dispatcher, id, proxyProtocol, ends);
     }
+    this.listener.forwarding.trace = this.listener.tracing === undefined ? undefined : this.#trace;
     this.#sender.send(id, connection.client, pathStart, pathEnd, endpoint.key);
     const { requestIdStart, requestIdEnd } = this.listener.forwarding;
     this.#record?.named(slab, requestIdStart, requestIdEnd);
@@ -226,7 +238,7 @@ export class Exchange implements Waiter {
 
   #attempt(endpoint: Endpoint): void {
     this.#attemptMs = this.listener.dispatcher.nowMs;
-    this.#record?.attempt(endpoint.key);
+    this.#record?.attempt(endpoint.key, this.#attemptMs - this.#beganMs);
   }
 
   // --- Waiting for room -----------------------------------------------------------------------------------------------------------------
@@ -529,7 +541,9 @@ export class Exchange implements Waiter {
   #tell(record: ExchangeRecord, status: number, durationMs: number): void {
     const responseBytes = this.hasBegun ? this.#reader.bodyBytes + this.#answerBytes : this.#answerBytes;
     record.end(this.#counter!, status, durationMs, this.#sender.bodyBytes, responseBytes);
-    this.listener.accessLog?.exchange(record.entry);
+    const { accessLog, tracing } = this.listener;
+    accessLog?.exchange(record.entry);
+    if (this.#trace?.isSampled) tracing?.end(this.#trace, record.entry, this.listener.plan.listener.name);
     this.#record = undefined;
   }
 

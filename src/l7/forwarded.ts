@@ -25,16 +25,22 @@ import {
   TRAIT_LOOKALIKE,
   TRAIT_MAX_FORWARDS,
   TRAIT_REQUEST_ID,
+  TRAIT_TRACE,
   TRAIT_UNDERSCORE,
 } from './h1/header-names.ts';
 import { hopsLeft, MAX_FORWARDS_MAX_DIGITS } from './h1/max-forwards.ts';
 import type { RequestHead } from './h1/request-head.ts';
 import { writeBytes } from './header-edits.ts';
 import { REQUEST_ID_BYTES, RequestIds } from './request-id.ts';
+import { TRACEPARENT_BYTES, type TraceContext } from './tracing.ts';
 
 /** Most bytes that `write` takes from the scratch: two addresses, a request id, a count of hops, and a certificate. */
 export const FORWARDED_SCRATCH_BYTES =
-  2 * ADDRESS_TEXT_MAX_BYTES + REQUEST_ID_BYTES + MAX_FORWARDS_MAX_DIGITS + CERTIFICATE_LINES_MAX_BYTES;
+  2 * ADDRESS_TEXT_MAX_BYTES +
+  REQUEST_ID_BYTES +
+  TRACEPARENT_BYTES +
+  MAX_FORWARDS_MAX_DIGITS +
+  CERTIFICATE_LINES_MAX_BYTES;
 
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
@@ -64,6 +70,10 @@ export class Forwarding {
   /** Where the name of the request lies that was written last, in that round; empty where it has none. */
   requestIdStart = 0;
   requestIdEnd = 0;
+  /** Of the request that is forwarded next. */
+  trace: TraceContext | undefined;
+  /** TRAIT_TRACE where we trace: then our word takes the place of the client's. */
+  readonly #traces: number;
 
   /** `ids`: where the names of requests come from. */
   constructor(plan: HttpListenerPlan, constants: Constants, ids: Pick<RequestIds, 'write'> = new RequestIds()) {
@@ -71,6 +81,7 @@ export class Forwarding {
     this.#trusted = trustedProxies.length === 0 ? undefined : new AddressRanges(trustedProxies);
     this.#hasForwarded = forwardedHeader;
     this.#hasRequestId = requestId;
+    this.#traces = plan.tracing === undefined ? 0 : TRAIT_TRACE;
     this.#ids = ids;
     this.refusedTraits = underscores === 'reject' ? TRAIT_UNDERSCORE : 0;
     this.#underscores = underscores === 'allow' ? 0 : TRAIT_UNDERSCORE;
@@ -118,10 +129,15 @@ export class Forwarding {
     return client;
   }
 
+  /** Whether what this client says about requests is believed. */
+  trusts(peer: ClientAddress): boolean {
+    return this.#trusted?.has(peer) === true;
+  }
+
   /** The TRAIT_ bits of the fields that are not forwarded: the connection's own, claims that do not count, and what `write` says anew. */
   droppedTraits(bytes: Uint8Array, head: RequestHead, peer: ClientAddress): number {
     const counted = hopsLeft(bytes, head) > 0 ? TRAIT_MAX_FORWARDS : 0;
-    const always = TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores | this.#certificates | counted;
+    const always = this.#traces | TRAIT_HOP_BY_HOP | TRAIT_LOOKALIKE | this.#underscores | this.#certificates | counted;
     if (!this.#trusted?.has(peer)) return always | TRAIT_CLAIM | (this.#hasRequestId ? TRAIT_REQUEST_ID : 0);
     const isIdKept = !this.#hasRequestId || hasRequestId(bytes, head);
     return (
@@ -152,6 +168,7 @@ export class Forwarding {
       this.#writeRequestId(commands, scratch);
     else this.#findRequestId(head);
     if ((dropped & TRAIT_MAX_FORWARDS) !== 0) this.#writeMaxForwards(commands, scratch, head);
+    if (this.trace !== undefined) this.#writeTrace(commands, scratch, this.trace, head, isTrusted);
     if (this.#via !== undefined) put(commands, head.versionMinor === 1 ? this.#via.modern : this.#via.old);
   }
 
@@ -179,6 +196,23 @@ export class Forwarding {
       put(commands, lines.quote);
     }
     put(commands, lines.protoParameter);
+  }
+
+  #writeTrace(
+    commands: CommandWriter,
+    scratch: Scratch,
+    trace: TraceContext,
+    head: RequestHead,
+    isTrusted: boolean,
+  ): void {
+    const offset = scratch.take(TRACEPARENT_BYTES);
+    scratch.bytes.set(trace.text, offset);
+    put(commands, this.#lines.traceparent);
+    commands.range(offset, TRACEPARENT_BYTES);
+    put(commands, this.#lines.lineEnd);
+    // What other systems have said of the same trace goes on with it, and only with it (section 3.3.1.5).
+    if (isTrusted && trace.hasParent)
+      putFields(commands, head, Header.TRACESTATE, this.#lines.tracestate, this.#lines.lineEnd);
   }
 
   /** One hop less. Rare: makes strings. */
@@ -231,6 +265,8 @@ function internLines(constants: Constants, scheme: 'http' | 'https') {
     quote: constants.intern('"'),
     protoParameter: constants.intern(`;proto=${scheme}\r\n`),
     requestId: constants.intern('X-Request-Id: '),
+    traceparent: constants.intern('Traceparent: '),
+    tracestate: constants.intern('Tracestate: '),
     maxForwards: constants.intern('Max-Forwards: '),
     comma: constants.intern(', '),
     lineEnd: constants.intern('\r\n'),
@@ -258,6 +294,19 @@ function putValues(commands: CommandWriter, head: RequestHead, id: number, trait
     if (headers[word + NAME_ID] !== id || end === start) continue;
     commands.range(start, end - start);
     put(commands, separator);
+  }
+}
+
+/** Every field of that name, as a line of its own. */
+function putFields(commands: CommandWriter, head: RequestHead, id: number, name: Constant, lineEnd: Constant): void {
+  const { headers } = head;
+  const words = head.headerCount * HEADER_WORDS;
+  for (let word = 0; word < words; word += HEADER_WORDS) {
+    if (headers[word + NAME_ID] !== id) continue;
+    const start = headers[word + VALUE_START]!;
+    put(commands, name);
+    commands.range(start, headers[word + VALUE_END]! - start);
+    put(commands, lineEnd);
   }
 }
 

@@ -17,6 +17,7 @@ import { ResponseHead } from './h1/response-head.ts';
 import { HttpConnection } from './http-connection.ts';
 import { HttpPlan } from './http-plan.ts';
 import { Prepared } from './prepared.ts';
+import { Tracing } from './tracing.ts';
 import { UploadWatch } from './upload-watch.ts';
 
 /** Most exchanges kept for reuse when they are idle. */
@@ -35,6 +36,8 @@ export class HttpListener implements ProtocolListener {
   readonly uploads: UploadWatch;
   /** Undefined: there is none. */
   accessLog: AccessLog | undefined;
+  /** Undefined: nothing is traced. */
+  tracing: Tracing | undefined;
   readonly responseHead = new ResponseHead(RESPONSE_HEADERS_MAX_COUNT);
   plan: HttpPlan;
   /** Of the current plan. */
@@ -63,6 +66,7 @@ export class HttpListener implements ProtocolListener {
     );
     this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
     this.accessLog = context.accessLogs.logOf(listener.name, listener.accessLog);
+    this.tracing = listener.tracing && new Tracing(listener.tracing.sample, context.spans);
   }
 
   static *make(context: ListenerContext, plan: HttpListenerPlan, clusters: PlannedClusters): Slices<HttpListener> {
@@ -82,6 +86,7 @@ export class HttpListener implements ProtocolListener {
     this.requestHead = new RequestHead(listener.limits.headersMaxCount);
     this.uploads.bytesPerSecond = listener.limits.bodyBytesPerSecond ?? 0;
     this.accessLog = this.context.accessLogs.logOf(listener.name, listener.accessLog);
+    this.tracing = listener.tracing && new Tracing(listener.tracing.sample, this.context.spans);
   }
 
   get activeCount(): number {

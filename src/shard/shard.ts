@@ -23,6 +23,7 @@ import type { Engine } from '../engine/engine.ts';
 import { Counter } from '../engine/protocol.ts';
 import { SecureContexts } from '../engine/secure-contexts.ts';
 import { AccessLogs } from '../observe/access/access-log.ts';
+import { Spans } from '../observe/spans.ts';
 import { TrafficCounters } from '../observe/traffic-counters.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
 import { Dialer } from '../upstream/dialer.ts';
@@ -40,6 +41,7 @@ interface ShardContext {
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
   readonly accessLogs: AccessLogs;
+  readonly spans: Spans;
   readonly random: Random;
   readonly shard: number;
   draining: boolean;
@@ -87,6 +89,7 @@ export class Shard {
         random: Math.random,
         wallMs: Date.now,
       }),
+      spans: new Spans((spans) => post({ type: 'spans', spans })),
       random,
       shard: start.index,
       draining: false,
@@ -220,6 +223,7 @@ export class Shard {
     this.#context.dispatcher.commands.flush();
     await this.#engine.close();
     this.#context.accessLogs.flush();
+    this.#context.spans.flush();
     this.#post({ type: 'closed', cut });
     this.#onClosed();
   }
@@ -237,6 +241,7 @@ export class Shard {
     this.#clusters.spareIdle();
     this.#clusters.closeUnused();
     this.#context.accessLogs.flush();
+    this.#context.spans.flush();
     this.#context.dispatcher.commands.flush();
   }
 

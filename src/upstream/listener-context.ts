@@ -1,6 +1,7 @@
 import type { Random } from '../core/random.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import type { AccessLogs } from '../observe/access/access-log.ts';
+import type { Spans } from '../observe/spans.ts';
 import type { TrafficCounters } from '../observe/traffic-counters.ts';
 import type { Dialer } from './dialer.ts';
 
@@ -10,6 +11,7 @@ export interface ListenerContext {
   readonly dialer: Dialer;
   readonly counters: TrafficCounters;
   readonly accessLogs: AccessLogs;
+  readonly spans: Spans;
   readonly random: Random;
   /** Index of this shard. */
   readonly shard: number;

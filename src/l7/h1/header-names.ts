@@ -25,6 +25,9 @@ export const TRAIT_MAX_FORWARDS = 512;
 /** Says what certificate a client has shown: where we ask for one, nobody else may. */
 export const TRAIT_CLIENT_CERTIFICATE = 1024;
 
+/** Says to which trace a request belongs (W3C Trace Context). Ours takes its place where we trace. */
+export const TRAIT_TRACE = 2048;
+
 const HOP = TRAIT_HOP_BY_HOP | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CONTROL = TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
 const CLAIM = TRAIT_CLAIM | TRAIT_PROTECTED | TRAIT_NOT_IN_TRAILERS;
@@ -88,6 +91,8 @@ export const Header = {
   LOOKALIKE: 49,
   /** `x-forwarded-client-cert-...`. */
   CLIENT_CERTIFICATE: 50,
+  TRACEPARENT: 51,
+  TRACESTATE: 52,
 } as const;
 
 export const HEADER_INDEXED_MAX = Header.KEEP_ALIVE;
@@ -142,10 +147,12 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
   [Header.USER_AGENT, 'user-agent', 0],
   [Header.REFERER, 'referer', 0],
   [Header.X_REQUEST_ID, 'x-request-id', TRAIT_PROTECTED | TRAIT_REQUEST_ID],
+  [Header.TRACEPARENT, 'traceparent', TRAIT_TRACE],
+  [Header.TRACESTATE, 'tracestate', TRAIT_TRACE],
 ];
 
 /** Traits by id. */
-export const HEADER_TRAITS = new Uint16Array(51);
+export const HEADER_TRAITS = new Uint16Array(53);
 HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
 HEADER_TRAITS[Header.CLIENT_CERTIFICATE] = CLAIM | TRAIT_CLIENT_CERTIFICATE;
 HEADER_TRAITS[Header.UNDERSCORED] = TRAIT_UNDERSCORE;
@@ -157,8 +164,8 @@ const CLIENT_CERTIFICATE = asciiBytes('x-forwarded-client-cert');
 /** Lookup key: the multipliers are chosen so that no two names share a place, which a unit test proves. */
 const KEY_MASK = 511;
 const LENGTH_FACTOR = 1;
-const FIRST_FACTOR = 3;
-const LAST_FACTOR = 19;
+const FIRST_FACTOR = 6;
+const LAST_FACTOR = 11;
 
 const ids = new Uint8Array(KEY_MASK + 1);
 const texts: Uint8Array[] = [asciiBytes('')];

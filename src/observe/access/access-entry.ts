@@ -60,6 +60,8 @@ export class AccessEntry {
   waitMs = NO_TIME + 0.5;
   connectMs = NO_TIME + 0.5;
   firstByteMs = NO_TIME + 0.5;
+  /** From the beginning to that of the last attempt. */
+  attemptMs = NO_TIME + 0.5;
   durationMs = 0.5;
   /** `ok`, or why it ended otherwise. */
   reason = 'ok';
@@ -82,6 +84,7 @@ export class AccessEntry {
     this.waitMs = NO_TIME;
     this.connectMs = NO_TIME;
     this.firstByteMs = NO_TIME;
+    this.attemptMs = NO_TIME;
     this.durationMs = 0;
     this.reason = 'ok';
     this.endedBy = '-';

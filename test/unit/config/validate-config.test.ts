@@ -722,7 +722,7 @@ describe('keys that do not exist', () => {
       'nothing close',
       { ...MINIMAL, tls: {} },
       'tls',
-      'remove it; known here: $schema, shards, engine, user, admin, acme, drain, listeners, clusters',
+      'remove it; known here: $schema, shards, engine, user, admin, acme, tracing, drain, listeners, clusters',
     ],
     [
       'within a list',

@@ -6,6 +6,7 @@ import { finish } from '../../../src/core/slices.ts';
 import { TunnelEnd } from '../../../src/engine/protocol.ts';
 import { TcpListener } from '../../../src/l4/tcp-listener.ts';
 import { AccessLogs } from '../../../src/observe/access/access-log.ts';
+import { Spans } from '../../../src/observe/spans.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet, type PlannedClusters } from '../../../src/upstream/cluster-set.ts';
 import { Dialer } from '../../../src/upstream/dialer.ts';
@@ -49,6 +50,7 @@ function begin(endpointCount: number): void {
   const context = {
     dispatcher,
     counters,
+    spans: new Spans(() => {}),
     accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0 }),
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,

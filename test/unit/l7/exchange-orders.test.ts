@@ -6,6 +6,7 @@ import { finish } from '../../../src/core/slices.ts';
 import { Event } from '../../../src/engine/protocol.ts';
 import { HttpListener } from '../../../src/l7/http-listener.ts';
 import { AccessLogs } from '../../../src/observe/access/access-log.ts';
+import { Spans } from '../../../src/observe/spans.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
 import { Dialer } from '../../../src/upstream/dialer.ts';
@@ -59,6 +60,7 @@ beforeEach(() => {
   const context = {
     dispatcher,
     counters,
+    spans: new Spans(() => {}),
     accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0 }),
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
