@@ -7,6 +7,7 @@ import { RunningProxy } from '../control/running-proxy.ts';
 import { type ServiceManager, serviceManager } from '../control/service-manager.ts';
 import { takeInheritance } from '../control/upgrade/inheritance.ts';
 import type { Successor, SuccessorCommand } from '../control/upgrade/successor.ts';
+import { systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import { ExitCode, type ExitCodeValue } from './exit-code.ts';
 import { guard, isWaitedFor } from './guardian.ts';
@@ -32,7 +33,7 @@ export interface RunOptions {
 /** Resolves to the exit code once the proxy has ended. */
 export async function runProxy(config: Config, options: RunOptions = {}): Promise<ExitCodeValue> {
   const { onReady = () => {}, watch } = options;
-  const log = lineLog(boundedWriter(process.stderr));
+  const log = lineLog(boundedWriter(process.stderr), systemClock, config.log);
   const signals = handleSignals(log);
   const manager = serviceManager();
   const isGuardian = isWaitedFor();

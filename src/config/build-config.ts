@@ -14,6 +14,7 @@ export function buildConfig(parsed: Parsed<typeof configSchema>): Config {
   return freezeDeep({
     shards: parsed.shards,
     engine: parsed.engine,
+    log: parsed.log,
     user: buildUser(parsed.user),
     admin: buildAdmin(parsed.admin),
     drain: { graceMs: parsed.drain.grace, deadlineMs: parsed.drain.deadline },

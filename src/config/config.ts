@@ -26,6 +26,8 @@ export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>;
 export interface Config {
   readonly shards: 'auto' | number;
   readonly engine: 'auto' | 'native' | 'node';
+  /** How events are told. */
+  readonly log: { readonly format: 'text' | 'json'; readonly level: 'info' | 'warn' | 'error' };
   /** Undefined: it stays who it is. */
   readonly user: { readonly user: string; readonly group: string | undefined } | undefined;
   readonly admin: 'off' | AdminConfig;

@@ -120,6 +120,16 @@ export const configSchema = z.strictObject({
     .describe(
       'Whom a proxy that was started as root becomes, for good, once it has bound its listeners: USER or USER:GROUP.',
     ),
+  log: z
+    .strictObject({
+      format: z
+        .enum(['text', 'json'])
+        .prefault('text')
+        .describe('`text`: a line for people. `json`: an object per line, as pino writes it.'),
+      level: z.enum(['info', 'warn', 'error']).prefault('info').describe('The least that is told.'),
+    })
+    .prefault({})
+    .describe('What happens to the proxy, on standard error. What it does for clients is told by `accessLog`.'),
   admin,
   acme,
   tracing,

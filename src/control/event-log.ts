@@ -1,4 +1,5 @@
 /** What the operator is told while the proxy runs: a shard was replaced, a name changed. Plain lines, bounded in number. */
+import { createRequire } from 'node:module';
 import { type Clock, systemClock } from '../core/clock.ts';
 
 export interface EventLog {
@@ -8,6 +9,14 @@ export interface EventLog {
 }
 
 export type LogLevel = keyof EventLog;
+
+export interface LogConfig {
+  readonly format: 'text' | 'json';
+  /** The least that is told. */
+  readonly level: LogLevel;
+}
+
+const RANKS: Readonly<Record<LogLevel, number>> = { info: 0, warn: 1, error: 2 };
 
 /** Lines that may come at once, and how fast the allowance comes back. A log must not fill a disk because an endpoint flaps. */
 const BURST_LINES = 100;
@@ -21,11 +30,17 @@ export const silentLog: EventLog = { info: () => {}, warn: () => {}, error: () =
  * One line per event: time, level, text. Lines beyond the allowance, and those that `write` does not take (it returns false), are dropped,
  * counted, and the count is told with the next line.
  */
-export function lineLog(write: (line: string) => boolean, clock: Clock = systemClock): EventLog {
+export function lineLog(
+  write: (line: string) => boolean,
+  clock: Clock = systemClock,
+  { format, level: least }: LogConfig = { format: 'text', level: 'info' },
+): EventLog {
+  const makeLine = format === 'json' ? jsonLines(clock) : textLine;
   let allowance = BURST_LINES;
   let lastMs = clock.nowMs();
   let dropped = 0;
   const log = (level: LogLevel, text: string) => {
+    if (RANKS[level] < RANKS[least]) return;
     const nowMs = clock.nowMs();
     allowance = Math.min(BURST_LINES, allowance + ((nowMs - lastMs) / 1000) * LINES_PER_SECOND);
     lastMs = nowMs;
@@ -35,13 +50,40 @@ export function lineLog(write: (line: string) => boolean, clock: Clock = systemC
     }
     allowance -= 1;
     const at = new Date(clock.wallMs()).toISOString();
-    if (dropped > 0 && write(`${at} warn ${dropped} lines were dropped: too many at once\n`)) dropped = 0;
-    if (!write(`${at} ${level} ${oneLine(text)}\n`)) dropped += 1;
+    if (dropped > 0 && write(makeLine(at, 'warn', `${dropped} lines were dropped: too many at once`))) dropped = 0;
+    if (!write(makeLine(at, level, oneLine(text)))) dropped += 1;
   };
   return {
     info: (text) => log('info', text),
     warn: (text) => log('warn', text),
     error: (text) => log('error', text),
+  };
+}
+
+function textLine(at: string, level: LogLevel, text: string): string {
+  return `${at} ${level} ${text}\n`;
+}
+
+/** As pino writes them, one object per line: collectors of logs know the form. */
+function jsonLines(clock: Clock): typeof textLine {
+  let line = '';
+  // Loaded where it is wanted: it would cost every start a few milliseconds.
+  const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino');
+  const logger = pino(
+    {
+      base: { pid: process.pid, name: 'fourseven' },
+      formatters: { level: (label) => ({ level: label }) },
+      timestamp: () => `,"time":"${new Date(clock.wallMs()).toISOString()}"`,
+    },
+    {
+      write: (text: string) => {
+        line = text;
+      },
+    },
+  );
+  return (_at, level, text) => {
+    logger[level](text);
+    return line;
   };
 }
 

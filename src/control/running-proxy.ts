@@ -552,7 +552,7 @@ export class RunningProxy {
 
 /** What threads, their engine and the admin server are made of is settled at the start. Throws ProxyError `config_invalid`. */
 function refuseFixed(before: Config, after: Config): void {
-  const changed = (['shards', 'engine', 'user', 'admin', 'tracing'] as const).filter(
+  const changed = (['shards', 'engine', 'user', 'log', 'admin', 'tracing'] as const).filter(
     (key) => !isDeepStrictEqual(before[key], after[key]),
   );
   if (changed.length === 0) return;

@@ -39,6 +39,7 @@ describe('what a configuration becomes', () => {
       shards: 'auto',
       engine: 'auto',
       admin: { address: { family: 4, host: '127.0.0.1', port: 9947 } },
+      log: { format: 'text', level: 'info' },
       drain: { graceMs: 1_000, deadlineMs: 300_000 },
       listeners: [
         {
@@ -162,6 +163,7 @@ describe('what a configuration becomes', () => {
       shards: 3,
       engine: 'node',
       admin: { address: { family: 'unix', path: '/run/admin.sock' } },
+      log: { format: 'text', level: 'info' },
       drain: { graceMs: 0, deadlineMs: 0 },
       listeners: [
         {
@@ -722,7 +724,7 @@ describe('keys that do not exist', () => {
       'nothing close',
       { ...MINIMAL, tls: {} },
       'tls',
-      'remove it; known here: $schema, shards, engine, user, admin, acme, tracing, drain, listeners, clusters',
+      'remove it; known here: $schema, shards, engine, user, log, admin, acme, tracing, drain, listeners, clusters',
     ],
     [
       'within a list',

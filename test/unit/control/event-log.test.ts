@@ -34,3 +34,22 @@ it('drops what its reader does not take, and says how many once it does', () => 
     'info three\n',
   ]);
 });
+
+it('writes an object per line where that is wanted', () => {
+  const lines: string[] = [];
+  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), { format: 'json', level: 'info' });
+  log.error('a "quoted"\nword');
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    { level: 'error', time: '1970-01-01T00:00:00.000Z', pid: process.pid, name: 'fourseven', msg: 'a "quoted" word' },
+  ]);
+  expect(lines[0]!.endsWith('\n')).toBe(true);
+});
+
+it('tells nothing below its level', () => {
+  const lines: string[] = [];
+  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), { format: 'text', level: 'warn' });
+  log.info('one');
+  log.warn('two');
+  log.error('three');
+  expect(lines).toHaveLength(2);
+});
