@@ -33,7 +33,7 @@ export interface RunOptions {
 /** Resolves to the exit code once the proxy has ended. */
 export async function runProxy(config: Config, options: RunOptions = {}): Promise<ExitCodeValue> {
   const { onReady = () => {}, watch } = options;
-  const log = lineLog(boundedWriter(process.stderr), systemClock, config.log);
+  const log = await openLog(config.log);
   const signals = handleSignals(log);
   const manager = serviceManager();
   const isGuardian = isWaitedFor();
@@ -58,6 +58,12 @@ export async function runProxy(config: Config, options: RunOptions = {}): Promis
   const code = await end(proxy, successor, manager, isGuardian);
   pidFile?.remove();
   return code;
+}
+
+/** What writes JSON is loaded where that is wanted. */
+async function openLog({ format, level }: Config['log']): Promise<EventLog> {
+  const makeLine = format === 'json' ? (await import('../control/json-lines.ts')).jsonLines() : undefined;
+  return lineLog(boundedWriter(process.stderr), systemClock, level, makeLine);
 }
 
 function startProxy(

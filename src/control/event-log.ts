@@ -1,5 +1,4 @@
 /** What the operator is told while the proxy runs: a shard was replaced, a name changed. Plain lines, bounded in number. */
-import { createRequire } from 'node:module';
 import { type Clock, systemClock } from '../core/clock.ts';
 
 export interface EventLog {
@@ -10,11 +9,8 @@ export interface EventLog {
 
 export type LogLevel = keyof EventLog;
 
-export interface LogConfig {
-  readonly format: 'text' | 'json';
-  /** The least that is told. */
-  readonly level: LogLevel;
-}
+/** `at`: ISO time. Gives the line with its end. */
+export type MakeLine = (at: string, level: LogLevel, text: string) => string;
 
 const RANKS: Readonly<Record<LogLevel, number>> = { info: 0, warn: 1, error: 2 };
 
@@ -28,14 +24,14 @@ export const silentLog: EventLog = { info: () => {}, warn: () => {}, error: () =
 
 /**
  * One line per event: time, level, text. Lines beyond the allowance, and those that `write` does not take (it returns false), are dropped,
- * counted, and the count is told with the next line.
+ * counted, and the count is told with the next line. `least`: what is told at all.
  */
 export function lineLog(
   write: (line: string) => boolean,
   clock: Clock = systemClock,
-  { format, level: least }: LogConfig = { format: 'text', level: 'info' },
+  least: LogLevel = 'info',
+  makeLine: MakeLine = textLine,
 ): EventLog {
-  const makeLine = format === 'json' ? jsonLines(clock) : textLine;
   let allowance = BURST_LINES;
   let lastMs = clock.nowMs();
   let dropped = 0;
@@ -62,29 +58,6 @@ export function lineLog(
 
 function textLine(at: string, level: LogLevel, text: string): string {
   return `${at} ${level} ${text}\n`;
-}
-
-/** As pino writes them, one object per line: collectors of logs know the form. */
-function jsonLines(clock: Clock): typeof textLine {
-  let line = '';
-  // Loaded where it is wanted: it would cost every start a few milliseconds.
-  const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino');
-  const logger = pino(
-    {
-      base: { pid: process.pid, name: 'fourseven' },
-      formatters: { level: (label) => ({ level: label }) },
-      timestamp: () => `,"time":"${new Date(clock.wallMs()).toISOString()}"`,
-    },
-    {
-      write: (text: string) => {
-        line = text;
-      },
-    },
-  );
-  return (_at, level, text) => {
-    logger[level](text);
-    return line;
-  };
 }
 
 /** What came from elsewhere must not look like a second line, nor steer a terminal. */

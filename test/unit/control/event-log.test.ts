@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { lineLog } from '../../../src/control/event-log.ts';
+import { jsonLines } from '../../../src/control/json-lines.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 
 it('writes one line per event: time, level, text', () => {
@@ -37,7 +38,7 @@ it('drops what its reader does not take, and says how many once it does', () => 
 
 it('writes an object per line where that is wanted', () => {
   const lines: string[] = [];
-  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), { format: 'json', level: 'info' });
+  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), 'info', jsonLines());
   log.error('a "quoted"\nword');
   expect(lines.map((line) => JSON.parse(line))).toEqual([
     { level: 'error', time: '1970-01-01T00:00:00.000Z', pid: process.pid, name: 'fourseven', msg: 'a "quoted" word' },
@@ -47,7 +48,7 @@ it('writes an object per line where that is wanted', () => {
 
 it('tells nothing below its level', () => {
   const lines: string[] = [];
-  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), { format: 'text', level: 'warn' });
+  const log = lineLog((line) => lines.push(line) > 0, new ManualClock(0), 'warn');
   log.info('one');
   log.warn('two');
   log.error('three');
