@@ -1,7 +1,7 @@
 /** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
 import { asciiBytes } from '../../core/bytes.ts';
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
-import { LineWriter } from './line-writer.ts';
+import { putBytes, putDecimal, putInteger, putJson, putQuoted, putText, putThreeDigits } from './line-bytes.ts';
 
 const QUOTE = 0x22;
 const LF = 0x0a;
@@ -40,9 +40,13 @@ const Key = {
   referer: asciiBytes(',"referer":"'),
 } as const;
 
+const JSON_END = asciiBytes('}\n');
+/** As nginx calls it when the client has left without an answer. */
+const STATUS_LEFT = 499;
+
 export type AccessFormat = 'json' | 'combined';
 
-/** A writer of lines for one listener. Its name and those of routes, clusters and endpoints need no escapes: they were checked. */
+/** Writes the lines of one listener. Its name and those of routes, clusters and endpoints need no escapes: they were checked. */
 export class AccessFormatter {
   readonly #listener: string;
   readonly #format: AccessFormat;
@@ -60,59 +64,53 @@ export class AccessFormatter {
     this.#jsonListener = asciiBytes(`Z","listener":"${listener}","client":"`);
   }
 
-  /** `wallMs`: when it began. */
-  exchange(line: LineWriter, entry: AccessEntry, wallMs: number): void {
+  /** Writes the line at `bytes[at]` and returns its end. `wallMs`: when it began. */
+  exchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
     this.#lookAtClock(wallMs);
-    if (this.#format === 'json') this.#jsonExchange(line, entry, wallMs);
-    else this.#combinedExchange(line, entry);
+    if (this.#format === 'json') return this.#jsonExchange(bytes, at, entry, wallMs);
+    return this.#combinedExchange(bytes, at, entry);
   }
 
-  session(line: LineWriter, entry: AccessEntry, wallMs: number): void {
+  /** As `exchange`. */
+  session(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
     this.#lookAtClock(wallMs);
-    if (this.#format === 'json') this.#jsonSession(line, entry, wallMs);
-    else this.#plainSession(line, entry);
+    if (this.#format === 'json') return this.#jsonSession(bytes, at, entry, wallMs);
+    return this.#plainSession(bytes, at, entry);
   }
 
-  #jsonHead(line: LineWriter, entry: AccessEntry, wallMs: number): void {
-    line.constant(this.#jsonBegin);
-    line.threeDigits(Math.floor(wallMs % 1000));
-    line.constant(this.#jsonListener);
-    copy(line, entry, EntryText.CLIENT);
-    line.constant(Key.port);
-    line.integer(entry.port);
+  #jsonHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = putBytes(bytes, at, this.#jsonBegin);
+    next = putThreeDigits(bytes, next, Math.floor(wallMs - this.#second * 1000));
+    next = putBytes(bytes, next, this.#jsonListener);
+    next = quoted(bytes, next, entry, EntryText.CLIENT);
+    next = putBytes(bytes, next, Key.port);
+    return putInteger(bytes, next, entry.port);
   }
 
-  #jsonExchange(line: LineWriter, entry: AccessEntry, wallMs: number): void {
-    this.#jsonHead(line, entry, wallMs);
-    jsonText(line, Key.method, entry, EntryText.METHOD);
-    jsonText(line, Key.host, entry, EntryText.HOST);
-    jsonText(line, Key.target, entry, EntryText.TARGET);
-    line.constant(entry.versionMinor === 0 ? Key.oldProtocol : Key.protocol);
-    if (entry.isSecure) line.constant(Key.tls);
-    line.constant(Key.status);
-    line.integer(entry.status);
-    if (entry.reason === 'ok' && entry.attempts === 1) line.constant(this.#usualEnding(entry));
-    else {
-      name(line, Key.route, entry.route);
-      name(line, Key.cluster, entry.cluster);
-      name(line, Key.endpoint, entry.endpoint);
-      ending(line, entry);
-    }
-    times(line, entry);
-    time(line, Key.firstByteMs, entry.firstByteMs);
-    jsonText(line, Key.requestId, entry, EntryText.REQUEST_ID);
-    jsonText(line, Key.userAgent, entry, EntryText.USER_AGENT);
-    jsonText(line, Key.referer, entry, EntryText.REFERER);
-    line.text('}\n');
+  #jsonExchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#jsonHead(bytes, at, entry, wallMs);
+    next = jsonText(bytes, next, Key.method, entry, EntryText.METHOD);
+    next = jsonText(bytes, next, Key.host, entry, EntryText.HOST);
+    next = jsonText(bytes, next, Key.target, entry, EntryText.TARGET);
+    next = putBytes(bytes, next, entry.versionMinor === 0 ? Key.oldProtocol : Key.protocol);
+    if (entry.isSecure) next = putBytes(bytes, next, Key.tls);
+    next = putBytes(bytes, next, Key.status);
+    next = putInteger(bytes, next, entry.status);
+    if (entry.reason === 'ok' && entry.attempts === 1) next = putBytes(bytes, next, this.#usualEnding(entry));
+    else next = ending(bytes, next, entry);
+    next = times(bytes, next, entry);
+    next = time(bytes, next, Key.firstByteMs, entry.firstByteMs);
+    next = jsonText(bytes, next, Key.requestId, entry, EntryText.REQUEST_ID);
+    next = jsonText(bytes, next, Key.userAgent, entry, EntryText.USER_AGENT);
+    next = jsonText(bytes, next, Key.referer, entry, EntryText.REFERER);
+    return putBytes(bytes, next, JSON_END);
   }
 
-  #jsonSession(line: LineWriter, entry: AccessEntry, wallMs: number): void {
-    this.#jsonHead(line, entry, wallMs);
-    name(line, Key.cluster, entry.cluster);
-    name(line, Key.endpoint, entry.endpoint);
-    ending(line, entry);
-    times(line, entry);
-    line.text('}\n');
+  #jsonSession(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#jsonHead(bytes, at, entry, wallMs);
+    next = ending(bytes, next, entry);
+    next = times(bytes, next, entry);
+    return putBytes(bytes, next, JSON_END);
   }
 
   /** Where most exchanges went, and that they ended well at the first attempt: as one piece, of which there are few. */
@@ -121,61 +119,56 @@ export class AccessFormatter {
     const known = this.#usualEndings.get(endpoint);
     if (known?.route === route && known.cluster === cluster) return known.text;
     if (this.#usualEndings.size >= USUAL_ENDINGS_MAX) this.#usualEndings.clear();
-    const line = new LineWriter(new Uint8Array(ENDING_MAX_BYTES));
-    name(line, Key.route, route);
-    name(line, Key.cluster, cluster);
-    name(line, Key.endpoint, endpoint);
-    ending(line, entry);
-    const text = line.bytes.slice(0, line.at);
+    const bytes = new Uint8Array(ENDING_MAX_BYTES);
+    const text = bytes.slice(0, ending(bytes, 0, entry));
     this.#usualEndings.set(endpoint, { route, cluster, text });
     return text;
   }
 
   /** As Apache's "combined", which every reader of logs knows; where it asks for what we do not know there is a dash. */
-  #combinedExchange(line: LineWriter, entry: AccessEntry): void {
-    this.#combinedHead(line, entry);
-    line.byte(QUOTE);
+  #combinedExchange(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+    let next = this.#combinedHead(bytes, at, entry);
+    bytes[next++] = QUOTE;
     if (entry.endOf(EntryText.METHOD) > entry.startOf(EntryText.METHOD)) {
-      quoted(line, entry, EntryText.METHOD);
-      line.byte(SPACE);
-      quoted(line, entry, EntryText.TARGET);
-      line.text(entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
-    } else line.byte(DASH);
-    line.text('" ');
-    line.integer(entry.status === 0 ? 499 : entry.status);
-    line.byte(SPACE);
-    line.integer(entry.responseBytes);
-    quotedOrDash(line, entry, EntryText.REFERER);
-    quotedOrDash(line, entry, EntryText.USER_AGENT);
-    line.byte(LF);
+      next = quoted(bytes, next, entry, EntryText.METHOD);
+      bytes[next++] = SPACE;
+      next = quoted(bytes, next, entry, EntryText.TARGET);
+      next = putText(bytes, next, entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
+    } else bytes[next++] = DASH;
+    next = putText(bytes, next, '" ');
+    next = putInteger(bytes, next, entry.status === 0 ? STATUS_LEFT : entry.status);
+    bytes[next++] = SPACE;
+    next = putInteger(bytes, next, entry.responseBytes);
+    next = quotedOrDash(bytes, next, entry, EntryText.REFERER);
+    next = quotedOrDash(bytes, next, entry, EntryText.USER_AGENT);
+    bytes[next++] = LF;
+    return next;
   }
 
   /** There is no usual form for sessions: in the spirit of the one above, with the names behind. */
-  #plainSession(line: LineWriter, entry: AccessEntry): void {
-    this.#combinedHead(line, entry);
-    line.text(this.#listener);
-    line.byte(SPACE);
-    line.text(entry.cluster);
-    line.byte(SPACE);
-    line.text(entry.endpoint === '' ? '-' : entry.endpoint);
-    line.byte(SPACE);
-    line.text(entry.reason);
-    line.byte(SPACE);
-    line.text(entry.endedBy);
-    line.byte(SPACE);
-    line.integer(entry.requestBytes);
-    line.byte(SPACE);
-    line.integer(entry.responseBytes);
-    line.byte(SPACE);
-    line.decimal(entry.durationMs);
-    line.byte(LF);
+  #plainSession(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+    let next = this.#combinedHead(bytes, at, entry);
+    const { cluster, endpoint, reason, endedBy } = entry;
+    next = putText(
+      bytes,
+      next,
+      `${this.#listener} ${cluster} ${endpoint === '' ? '-' : endpoint} ${reason} ${endedBy} `,
+    );
+    next = putInteger(bytes, next, entry.requestBytes);
+    bytes[next++] = SPACE;
+    next = putInteger(bytes, next, entry.responseBytes);
+    bytes[next++] = SPACE;
+    next = putDecimal(bytes, next, entry.durationMs);
+    bytes[next++] = LF;
+    return next;
   }
 
-  #combinedHead(line: LineWriter, entry: AccessEntry): void {
-    copy(line, entry, EntryText.CLIENT);
-    line.text(' - - ');
-    line.text(this.#clfText);
-    line.byte(SPACE);
+  #combinedHead(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+    let next = quoted(bytes, at, entry, EntryText.CLIENT);
+    next = putText(bytes, next, ' - - ');
+    next = putText(bytes, next, this.#clfText);
+    bytes[next++] = SPACE;
+    return next;
   }
 
   #lookAtClock(wallMs: number): void {
@@ -190,63 +183,57 @@ export class AccessFormatter {
   }
 }
 
-function copy(line: LineWriter, entry: AccessEntry, text: EntryTextName): void {
-  line.quoted(entry.bytes, entry.startOf(text), entry.endOf(text));
+/** Where it went, and how it ended. */
+function ending(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+  let next = name(bytes, at, Key.route, entry.route);
+  next = name(bytes, next, Key.cluster, entry.cluster);
+  next = name(bytes, next, Key.endpoint, entry.endpoint);
+  next = putBytes(bytes, next, Key.attempts);
+  next = putInteger(bytes, next, entry.attempts);
+  if (entry.reason === 'ok') return putBytes(bytes, next, Key.endedWell);
+  const { reason, endedBy, phase } = entry;
+  return putText(bytes, next, `,"reason":"${reason}","endedBy":"${endedBy}","phase":"${phase}"`);
+}
+
+function times(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+  let next = putBytes(bytes, at, Key.bytesReceived);
+  next = putInteger(bytes, next, entry.requestBytes);
+  next = putBytes(bytes, next, Key.bytesSent);
+  next = putInteger(bytes, next, entry.responseBytes);
+  next = time(bytes, next, Key.durationMs, entry.durationMs);
+  next = time(bytes, next, Key.waitMs, entry.waitMs);
+  return time(bytes, next, Key.connectMs, entry.connectMs);
 }
 
 /** Left out where there is none. */
-function jsonText(line: LineWriter, key: Uint8Array, entry: AccessEntry, text: EntryTextName): void {
-  if (entry.endOf(text) === entry.startOf(text)) return;
-  line.constant(key);
-  line.json(entry.bytes, entry.startOf(text), entry.endOf(text));
-  line.byte(QUOTE);
+function jsonText(bytes: Uint8Array, at: number, key: Uint8Array, entry: AccessEntry, text: EntryTextName): number {
+  const start = entry.startOf(text);
+  const end = entry.endOf(text);
+  if (end === start) return at;
+  const next = putJson(bytes, putBytes(bytes, at, key), entry.bytes, start, end);
+  bytes[next] = QUOTE;
+  return next + 1;
 }
 
-function name(line: LineWriter, key: Uint8Array, value: string): void {
-  if (value === '') return;
-  line.constant(key);
-  line.text(value);
-  line.byte(QUOTE);
+function name(bytes: Uint8Array, at: number, key: Uint8Array, value: string): number {
+  if (value === '') return at;
+  const next = putText(bytes, putBytes(bytes, at, key), value);
+  bytes[next] = QUOTE;
+  return next + 1;
 }
 
-function time(line: LineWriter, key: Uint8Array, ms: number): void {
-  if (ms === NO_TIME) return;
-  line.constant(key);
-  line.decimal(ms);
+function time(bytes: Uint8Array, at: number, key: Uint8Array, ms: number): number {
+  return ms === NO_TIME ? at : putDecimal(bytes, putBytes(bytes, at, key), ms);
 }
 
-function quoted(line: LineWriter, entry: AccessEntry, text: EntryTextName): void {
-  line.quoted(entry.bytes, entry.startOf(text), entry.endOf(text));
+function quoted(bytes: Uint8Array, at: number, entry: AccessEntry, text: EntryTextName): number {
+  return putQuoted(bytes, at, entry.bytes, entry.startOf(text), entry.endOf(text));
 }
 
-function quotedOrDash(line: LineWriter, entry: AccessEntry, text: EntryTextName): void {
-  line.text(' "');
-  if (entry.endOf(text) === entry.startOf(text)) line.byte(DASH);
-  else quoted(line, entry, text);
-  line.byte(QUOTE);
-}
-
-function ending(line: LineWriter, entry: AccessEntry): void {
-  line.constant(Key.attempts);
-  line.integer(entry.attempts);
-  if (entry.reason === 'ok') line.constant(Key.endedWell);
-  else {
-    line.text(',"reason":"');
-    line.text(entry.reason);
-    line.text('","endedBy":"');
-    line.text(entry.endedBy);
-    line.text('","phase":"');
-    line.text(entry.phase);
-    line.byte(QUOTE);
-  }
-}
-
-function times(line: LineWriter, entry: AccessEntry): void {
-  line.constant(Key.bytesReceived);
-  line.integer(entry.requestBytes);
-  line.constant(Key.bytesSent);
-  line.integer(entry.responseBytes);
-  time(line, Key.durationMs, entry.durationMs);
-  time(line, Key.waitMs, entry.waitMs);
-  time(line, Key.connectMs, entry.connectMs);
+function quotedOrDash(bytes: Uint8Array, at: number, entry: AccessEntry, text: EntryTextName): number {
+  let next = putText(bytes, at, ' "');
+  if (entry.endOf(text) === entry.startOf(text)) bytes[next++] = DASH;
+  else next = quoted(bytes, next, entry, text);
+  bytes[next++] = QUOTE;
+  return next;
 }

@@ -4,7 +4,6 @@
  */
 import { AccessEntry, LINE_MAX_BYTES } from './access-entry.ts';
 import { type AccessFormat, AccessFormatter } from './access-format.ts';
-import { LineWriter } from './line-writer.ts';
 
 /** A batch is handed on once there is so much of it, or with the next `flush`. */
 const BATCH_BYTES = 256 * 1024;
@@ -106,7 +105,9 @@ export class AccessLog {
   readonly #logs: AccessLogs;
   #plan: AccessLogPlan;
   #formatter: AccessFormatter;
-  #writer: LineWriter | undefined;
+  /** Undefined: nothing is waiting. */
+  #buffer: Uint8Array | undefined;
+  #length = 0;
   #lines = 0;
   dropped = 0;
 
@@ -125,31 +126,37 @@ export class AccessLog {
   /** An exchange is over. Hot path. */
   exchange(entry: AccessEntry): void {
     if (!this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
-    const writer = this.#lineWriter();
-    this.#formatter.exchange(writer, entry, this.#logs.options.wallMs() - entry.durationMs);
-    this.#wrote(writer);
+    const buffer = this.#roomForLine();
+    this.#length = this.#formatter.exchange(
+      buffer,
+      this.#length,
+      entry,
+      this.#logs.options.wallMs() - entry.durationMs,
+    );
+    this.#wrote();
   }
 
   /** A session is over. */
   session(entry: AccessEntry): void {
     if (!this.#wants(entry, entry.reason !== 'ok')) return;
-    const writer = this.#lineWriter();
-    this.#formatter.session(writer, entry, this.#logs.options.wallMs() - entry.durationMs);
-    this.#wrote(writer);
+    const buffer = this.#roomForLine();
+    this.#length = this.#formatter.session(buffer, this.#length, entry, this.#logs.options.wallMs() - entry.durationMs);
+    this.#wrote();
   }
 
   flush(): void {
-    const writer = this.#writer;
-    if (writer === undefined) return;
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
     const { listener } = this;
     const { target } = this.#plan;
-    this.#writer = undefined;
-    const batch = { listener, target, lines: this.#lines, buffer: writer.bytes, length: writer.at };
+    const batch = { listener, target, lines: this.#lines, buffer, length: this.#length };
+    this.#buffer = undefined;
     if (!this.#logs.post(batch)) {
       this.dropped += this.#lines;
-      this.#logs.putBuffer(writer.bytes);
+      this.#logs.putBuffer(buffer);
     }
     this.#lines = 0;
+    this.#length = 0;
   }
 
   #wants(entry: AccessEntry, hasFailed: boolean): boolean {
@@ -160,13 +167,13 @@ export class AccessLog {
     return sample >= 1 || this.#logs.options.random() < sample;
   }
 
-  #lineWriter(): LineWriter {
-    this.#writer ??= new LineWriter(this.#logs.takeBuffer());
-    return this.#writer;
+  #roomForLine(): Uint8Array {
+    this.#buffer ??= this.#logs.takeBuffer();
+    return this.#buffer;
   }
 
-  #wrote(writer: LineWriter): void {
+  #wrote(): void {
     this.#lines++;
-    if (writer.at >= BATCH_BYTES) this.flush();
+    if (this.#length >= BATCH_BYTES) this.flush();
   }
 }
