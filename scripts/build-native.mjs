@@ -100,7 +100,22 @@ function findNodeGyp() {
   }
 }
 
-function digestOfSources() {
+/** @returns {string | undefined} the addon that came with the package for this machine, if it was built from these sources and loads */
+export function usablePrebuild() {
+  const digest = join(ROOT, 'prebuilds/fourseven.sha256');
+  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
+  const libc = report.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  const file = join(ROOT, 'prebuilds', `${process.platform}-${process.arch}-${libc}`, 'fourseven.node');
+  if (!existsSync(file) || !existsSync(digest) || readFileSync(digest, 'utf8') !== digestOfSources()) return undefined;
+  try {
+    createRequire(import.meta.url)(file);
+    return file;
+  } catch {
+    return undefined;
+  }
+}
+
+export function digestOfSources() {
   const hash = createHash('sha256');
   const sources = readdirSync(join(ROOT, 'native')).filter((name) => /\.(cc|h|json)$/.test(name));
   for (const name of [...sources.sort().map((source) => `native/${source}`), 'binding.gyp']) {

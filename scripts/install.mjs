@@ -3,10 +3,11 @@
  * does the same work at a higher price.
  */
 
-import { buildNative, explainMissingNative, nativeIsFresh } from './build-native.mjs';
+import { buildNative, explainMissingNative, nativeIsFresh, usablePrebuild } from './build-native.mjs';
 import { say } from './command.mjs';
 
-if (!nativeIsFresh()) {
+if (usablePrebuild() !== undefined) say('the native engine came with the package');
+else if (!nativeIsFresh()) {
   const outcome = await buildNative();
   say(outcome.state === 'built' ? 'built the native engine' : explainMissingNative(outcome));
 }

@@ -88,12 +88,31 @@ export function loadAddon(): LoadResult {
 
 function load(): LoadResult {
   if (process.platform !== 'linux') return { addon: undefined, reason: `it needs Linux, this is ${process.platform}` };
-  const path =
-    process.env.FOURSEVEN_ADDON ?? fileURLToPath(new URL('../../build/Release/fourseven.node', import.meta.url));
+  const path = process.env.FOURSEVEN_ADDON ?? find(ownBuild, prebuild);
+  if (path === undefined) return { addon: undefined, reason: 'it has not been built' };
   if (!existsSync(path)) return { addon: undefined, reason: 'it has not been built' };
   try {
     return { addon: createRequire(import.meta.url)(path) as Addon, reason: '' };
   } catch (error) {
     return { addon: undefined, reason: `it does not load (${error instanceof Error ? error.message : String(error)})` };
   }
+}
+
+/** The first that is there; the report behind the second takes some milliseconds. */
+function find(...places: (() => string)[]): string | undefined {
+  for (const place of places) if (existsSync(place())) return place();
+  return undefined;
+}
+
+/** Where the addon is that was built on this machine. */
+function ownBuild(): string {
+  return fileURLToPath(new URL('../../build/Release/fourseven.node', import.meta.url));
+}
+
+/** Where the one is that came with the package. */
+function prebuild(): string {
+  // Node's report names the C library only where that is the one of GNU.
+  const { header } = process.report.getReport() as { readonly header: { readonly glibcVersionRuntime?: string } };
+  const libc = header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  return fileURLToPath(new URL(`../../prebuilds/linux-${process.arch}-${libc}/fourseven.node`, import.meta.url));
 }
