@@ -26,7 +26,6 @@ import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { chooseEngine, type EngineChoice } from './choose-engine.ts';
 import { PlanCompiler } from './compile-plan.ts';
-import { deferred } from './deferred.ts';
 import { descriptorsPerShard, readDescriptorUse } from './descriptor-budget.ts';
 import { drainShards } from './drain.ts';
 import { EndpointDrains } from './endpoint-drains.ts';
@@ -44,7 +43,8 @@ import { Supervisor } from './supervisor.ts';
 import { SpanExporter } from './tracing/span-exporter.ts';
 import { inheritedEndpoints, isSameAddress, restoreEndpoints } from './upgrade/endpoint-states.ts';
 import type { Handover } from './upgrade/handover.ts';
-import { Successor, type SuccessorCommand } from './upgrade/successor.ts';
+import type { Successor, SuccessorCommand } from './upgrade/successor.ts';
+import { Upgrader } from './upgrade/upgrader.ts';
 
 /** Twice what a keep-alive client of a busy proxy lets pass between two requests. */
 const UPGRADE_GRACE_MS = 1_000;
@@ -104,11 +104,8 @@ export class RunningProxy {
   #planning: Promise<void> = Promise.resolve();
   #admin: AdminServer | undefined;
   #phase: 'starting' | 'ready' | 'draining' = 'starting';
-  readonly #successorCommand: SuccessorCommand | undefined;
   readonly #shardCount: number;
-  #upgrading: Promise<Successor> | undefined;
-  readonly #cancelUpgrade = new AbortController();
-  readonly #handedOver = deferred<Successor>();
+  readonly #upgrader: Upgrader;
   #ending: Promise<number> | undefined;
 
   private constructor(
@@ -138,7 +135,6 @@ export class RunningProxy {
       wallMs: () => systemClock.wallMs(),
     });
     const { engine, board, plan, sockets, shardCount } = parts;
-    this.#successorCommand = options.successor;
     this.#shardCount = shardCount;
     this.#config = config;
     this.#log = options.log;
@@ -171,6 +167,14 @@ export class RunningProxy {
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
     this.#operator = new EndpointOperator(board, this.#drains, options.log, this.#counters);
+    this.#upgrader = new Upgrader({
+      log: options.log,
+      addon: engine.addon,
+      command: options.successor,
+      exclusively: (work) => this.#exclusively(work),
+      handover: () => this.#handover(),
+      onTakenOver: () => this.#onTakenOver(),
+    });
     this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
     const apply = (next: Config) => this.#put(next);
     const { load, log, onReload } = options;
@@ -197,7 +201,10 @@ export class RunningProxy {
     const counters = new EventCounters();
     const accessLogs = new AccessLogFiles({ log: options.log, counters });
     await accessLogs.open(logTargetsOf(config));
-    const sockets = await ListeningSockets.open(plan.listeners, shardCount, engine.addon, inherited?.listeners);
+    const sockets = await openSockets(plan, shardCount, engine, inherited).catch(async (error: unknown) => {
+      await Promise.all([accessLogs.close(), exporter?.close()]);
+      throw error;
+    });
     if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
     let proxy: RunningProxy;
     try {
@@ -276,57 +283,12 @@ export class RunningProxy {
 
   /** Resolves when a successor has taken over: from then on this proxy is to be drained. */
   get handedOver(): Promise<Successor> {
-    return this.#handedOver.promise;
+    return this.#upgrader.handedOver;
   }
 
-  /**
-   * Starts a successor on the same sockets. Resolves to its pid when it accepts. Throws ProxyError `upgrade_failed` or `draining`; then everything is
-   * as before. Called again meanwhile, it waits for the same.
-   */
-  async upgrade(): Promise<number> {
-    this.#upgrading ??= this.#upgrade();
-    return (await this.#upgrading).pid;
-  }
-
-  async #upgrade(): Promise<Successor> {
-    this.#log.info('upgrade: a successor is started');
-    // No plan may change the sockets meanwhile.
-    const started = this.#planning.then(() => this.#startSuccessor());
-    this.#planning = started.then(
-      () => {},
-      () => {},
-    );
-    try {
-      const successor = await started;
-      this.#phase = 'draining';
-      this.#sockets.leaveUnixPaths();
-      this.#admin?.leaveToSuccessor();
-      this.#log.info(`upgrade: process ${successor.pid} accepts, this one drains`);
-      this.#handedOver.resolve(successor);
-      return successor;
-    } catch (error) {
-      this.#upgrading = undefined;
-      if (error instanceof ProxyError) this.#log.error(`upgrade: ${error.message}; everything is as before`);
-      throw error;
-    }
-  }
-
-  async #startSuccessor(): Promise<Successor> {
-    const { addon } = this.#engine;
-    const command = this.#successorCommand;
-    if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
-    if (command === undefined) throw new ProxyError('upgrade_failed', 'this proxy was not started by `fourseven run`');
-    if (addon === undefined)
-      throw new ProxyError('upgrade_failed', 'sockets are handed over by the addon, which is missing');
-    const { plan, ticketKeys } = this.#supervisor;
-    const handover = {
-      listeners: this.#sockets.forSuccessor(plan.listeners),
-      admin: this.#admin?.forSuccessor,
-      shardCount: this.#shardCount,
-      ticketKeys,
-      endpoints: inheritedEndpoints(plan, this.#board),
-    };
-    return Successor.start(command, addon, handover, this.#cancelUpgrade.signal);
+  /** See Upgrader. */
+  upgrade(): Promise<number> {
+    return this.#upgrader.upgrade();
   }
 
   /** Opens the files of access logs anew, after they were moved away. */
@@ -349,7 +311,7 @@ export class RunningProxy {
    * at the deadline. Called again, it waits for the same end.
    */
   drain(): Promise<number> {
-    this.#cancelUpgrade.abort();
+    this.#upgrader.cancel();
     this.#ending ??= this.#drain(0);
     return this.#ending;
   }
@@ -366,7 +328,7 @@ export class RunningProxy {
   /** Cuts everything and ends, also in the middle of a drain. */
   async close(): Promise<void> {
     this.#phase = 'draining';
-    this.#cancelUpgrade.abort();
+    this.#upgrader.cancel();
     this.#resolver.stop();
     this.#certificates.stop();
     this.#acme.stop();
@@ -415,7 +377,7 @@ export class RunningProxy {
         status: () => this.status(),
         metrics: () => this.#metrics(),
         reload: this.#reloader.hasSource ? () => this.reload() : undefined,
-        upgrade: this.#successorCommand && (() => this.upgrade()),
+        upgrade: this.#upgrader.isPossible ? () => this.upgrade() : undefined,
         endpoint: (action: EndpointAction, cluster: string, address: string, deadlineMs: number | undefined) =>
           this.#actOn(action, cluster, address, deadlineMs),
         explain: explain && ((question: AdminQuestion) => explain(this.#config, question)),
@@ -518,14 +480,44 @@ export class RunningProxy {
 
   /** `config`: undefined for the one that is in force, whose names have changed their addresses. */
   #replan(config: Config | undefined): Promise<void> {
-    const replanned = this.#planning.then(() => this.#makePlan(config ?? this.#config));
-    this.#planning = replanned.catch(() => {});
-    return replanned;
+    return this.#exclusively(() => this.#makePlan(config ?? this.#config));
+  }
+
+  /** One after the other: whatever changes plan or sockets, or counts on them. */
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#planning.then(work);
+    this.#planning = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
+  }
+
+  #refuseUnlessReady(): void {
+    if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
+  }
+
+  #handover(): Handover {
+    this.#refuseUnlessReady();
+    const { plan, ticketKeys } = this.#supervisor;
+    return {
+      listeners: this.#sockets.forSuccessor(plan.listeners),
+      admin: this.#admin?.forSuccessor,
+      shardCount: this.#shardCount,
+      ticketKeys,
+      endpoints: inheritedEndpoints(plan, this.#board),
+    };
+  }
+
+  #onTakenOver(): void {
+    this.#phase = 'draining';
+    this.#sockets.leaveUnixPaths();
+    this.#admin?.leaveToSuccessor();
   }
 
   /** New listeners are bound before anything changes; old ones are let go when every shard has taken what waited for them. */
   async #makePlan(config: Config): Promise<void> {
-    if (this.#phase !== 'ready') throw new ProxyError('draining', `the proxy is ${this.#phase}`);
+    this.#refuseUnlessReady();
     const before = this.#supervisor.plan;
     const { plan, addedListeners, commit } = this.#compiler.propose(
       config,
@@ -576,6 +568,10 @@ function countShards(config: Config, engine: EngineChoice, inherited: Handover |
   if (engine.addon !== undefined || wanted === 1) return wanted;
   if (config.shards !== 'auto') log.warn(`one shard instead of ${wanted}: more need the addon`);
   return 1;
+}
+
+function openSockets(plan: Plan, shardCount: number, { addon }: EngineChoice, inherited: Handover | undefined) {
+  return ListeningSockets.open(plan.listeners, shardCount, addon, inherited?.listeners);
 }
 
 function logTargetsOf({ listeners }: Config): string[] {
