@@ -57,7 +57,9 @@ export function readClientHello(bytes: Uint8Array, start: number, end: number, h
       if (whole > HELLO_MAX_BYTES) return HELLO_REFUSED;
       if (gathered >= whole) {
         const text = pieces.length === 1 ? piece : Buffer.concat(pieces, gathered);
-        const isWell = gathered === whole && new HelloReader(text, MESSAGE_HEAD_BYTES, whole).read(hello);
+        // A record that goes on behind the hello is none of a client, whether the rest of it has come yet or not.
+        const endsTogether = gathered === whole && bodyStart + length <= end;
+        const isWell = endsTogether && new HelloReader(text, MESSAGE_HEAD_BYTES, whole).read(hello);
         return isWell ? bodyStart + length - start : HELLO_REFUSED;
       }
     }

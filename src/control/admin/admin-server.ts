@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, Server as NetServer, type Socket } from 'node:net';
 import { formatAddress, type SocketAddress } from '../../core/address.ts';
 import type { Addon } from '../../engine/binding.ts';
 import { bindError, errnoName } from '../bind-error.ts';
@@ -42,6 +42,10 @@ export class AdminServer {
   #descriptor: number | undefined;
   /** Of a unix socket that is ours to remove. */
   #path: string | undefined;
+  /** Each answer is the last one of its connection: the next is the successor's. */
+  #isLeaving = false;
+  /** Connections that have had an answer, and may ask again. */
+  readonly #idle = new Set<Socket>();
   #closeDescriptor = (_fd: number): unknown => undefined;
 
   private constructor(source: AdminSource, log: EventLog) {
@@ -58,6 +62,7 @@ export class AdminServer {
     });
     this.#server.timeout = STALLED_TIMEOUT_MS;
     this.#server.maxConnections = ADMIN_CONNECTIONS_MAX;
+    this.#server.on('connection', (socket) => socket.once('close', () => this.#idle.delete(socket)));
     this.#server.on('request', (request, response) => void this.#handle(request, response));
   }
 
@@ -103,8 +108,11 @@ export class AdminServer {
   /** A successor answers from now on; what was asked here is still answered. */
   leaveToSuccessor(): void {
     this.#path = undefined;
+    this.#isLeaving = true;
     this.#stopListening();
-    this.#server.close();
+    // As a server of net closes: that of http would also end who has connected and not asked yet.
+    NetServer.prototype.close.call(this.#server);
+    for (const socket of this.#idle) socket.destroy();
   }
 
   #stopListening(): void {
@@ -137,10 +145,19 @@ export class AdminServer {
     return timingSafeEqual(digestOf(token), this.#tokenDigest);
   }
 
+  /** Notes when the connection of a request is between two of them. */
+  #watchIdle({ socket }: IncomingMessage, response: ServerResponse): void {
+    this.#idle.delete(socket);
+    response.once('finish', () => {
+      if (!socket.destroyed) this.#idle.add(socket);
+    });
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#watchIdle(request, response);
     // Nothing here has a body; bytes that come nevertheless are not read, and the connection ends with the answer.
     const hasBody = (request.headers['content-length'] ?? '0') !== '0' || 'transfer-encoding' in request.headers;
-    if (hasBody) response.setHeader('connection', 'close');
+    if (hasBody || this.#isLeaving) response.setHeader('connection', 'close');
     try {
       const answer = hasBody ? failure(413, 'no body is accepted here') : await this.#answer(request, response);
       if (answer !== undefined) send(response, answer, request.method);

@@ -94,6 +94,13 @@ describe('a ClientHello', () => {
     expect(read(bytes).result).toBe(HELLO_REFUSED);
   });
 
+  test('whose record says that it goes on is refused, whether the rest has come or not', () => {
+    const bytes = Buffer.from(hello({ serverName: 'a.test' }));
+    bytes.writeUInt16BE(bytes.readUInt16BE(3) + 256, 3);
+    expect(read(bytes).result).toBe(HELLO_REFUSED);
+    expect(read(Buffer.concat([bytes, Buffer.alloc(256)])).result).toBe(HELLO_REFUSED);
+  });
+
   test('that is mutated is read, waited for or refused, and never read beyond its end', () => {
     const original = hello({ serverName: 'fuzz.test', protocols: ['h2', 'http/1.1'], padding: 30, grease: true });
     const change = fc.record({ at: fc.nat(original.length - 1), to: fc.nat(255) });
