@@ -145,30 +145,32 @@ describe.each(ENGINES)('traces, %s engine', (engine) => {
     client.close();
   });
 
-  test('tell why a request failed', async () => {
-    const client = await start({ endpoint: collector.url, sample: 1 });
-    await client.send(get('/dead')).answer();
-    await until(8_000, 'two spans', () => collector.spans.length === 2);
-    for (const span of collector.spans) {
-      expect(span.status.code).toBe(2);
-      expect(attribute(span, 'error.type')).toBe('connect_refused');
-    }
-    client.close();
-  });
+  if (engine === ENGINES[0]) {
+    test('tell why a request failed', async () => {
+      const client = await start({ endpoint: collector.url, sample: 1 });
+      await client.send(get('/dead')).answer();
+      await until(8_000, 'two spans', () => collector.spans.length === 2);
+      for (const span of collector.spans) {
+        expect(span.status.code).toBe(2);
+        expect(attribute(span, 'error.type')).toBe('connect_refused');
+      }
+      client.close();
+    });
 
-  test('pass like any other field where nothing is traced', async () => {
-    const client = await start(undefined);
-    await client.send(get('/', 'traceparent: whatever', 'tracestate: a=1')).answer();
-    expect(sentTo(0, 'traceparent').map(([, value]) => value)).toEqual(['whatever']);
-    expect(sentTo(0, 'tracestate').map(([, value]) => value)).toEqual(['a=1']);
-    client.close();
-  });
+    test('pass like any other field where nothing is traced', async () => {
+      const client = await start(undefined);
+      await client.send(get('/', 'traceparent: whatever', 'tracestate: a=1')).answer();
+      expect(sentTo(0, 'traceparent').map(([, value]) => value)).toEqual(['whatever']);
+      expect(sentTo(0, 'tracestate').map(([, value]) => value)).toEqual(['a=1']);
+      client.close();
+    });
 
-  test('are lost when there is no collector, and requests are not', async () => {
-    const client = await start({ endpoint: `http://127.0.0.1:${await closedPort()}/v1/traces`, sample: 1 });
-    for (let count = 0; count < 50; count++) expect((await client.send(get('/')).answer()).status).toBe(200);
-    await until(15_000, 'a word in the log', () => proxy.stderr.includes('does not take spans'));
-    expect((await client.send(get('/')).answer()).status).toBe(200);
-    client.close();
-  });
+    test('are lost when there is no collector, and requests are not', async () => {
+      const client = await start({ endpoint: `http://127.0.0.1:${await closedPort()}/v1/traces`, sample: 1 });
+      for (let count = 0; count < 50; count++) expect((await client.send(get('/')).answer()).status).toBe(200);
+      await until(15_000, 'a word in the log', () => proxy.stderr.includes('does not take spans'));
+      expect((await client.send(get('/')).answer()).status).toBe(200);
+      client.close();
+    });
+  }
 });
