@@ -21,7 +21,7 @@ const GIB = 1024 * MIB;
 
 /** Threads. A shard costs some MiB, and more shards than cores only add switches; 256 is more cores than most machines have. */
 export const SHARDS_COUNT = { min: 1, max: 256 } as const;
-/** Loopback: the admin API has no authentication of its own. */
+/** Loopback: whoever reaches it may ask, unless there is a token. */
 export const ADMIN_ADDRESS = '127.0.0.1:9947';
 /** Time for a load balancer in front of us to see that readyz has turned; its usual probe interval is 1 s and more. */
 export const DRAIN_GRACE_MS: Range = { usual: 1 * SECOND_MS, min: 0, max: 10 * MINUTE_MS };
