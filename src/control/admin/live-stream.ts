@@ -47,28 +47,20 @@ export function streamTo(response: ServerResponse, view: LiveView): boolean {
 export class LiveStream {
   #known = new Map<string, string>();
 
-  messageOf({ status, load, events }: LiveUpdate): LiveMessage {
+  messageOf({ status, load, events, endpoints }: LiveUpdate): LiveMessage {
     const before = this.#known;
-    this.#known = new Map();
-    const { clusters, ...rest } = status;
-    const all = clusters.flatMap(({ name: cluster, endpoints }) =>
-      endpoints.map((endpoint) => ({ cluster, ...endpoint })),
-    );
-    const changed = all.filter((endpoint) => {
-      const key = `${endpoint.cluster} ${endpoint.address}`;
-      const text = JSON.stringify(endpoint);
-      this.#known.set(key, text);
-      return before.get(key) !== text;
-    });
+    this.#known = new Map(endpoints.map(({ key, text }) => [key, text]));
+    const changed = endpoints.filter(({ key, text }) => before.get(key) !== text);
     // One that is gone can only be told by telling all.
-    const isWhole = [...before.keys()].some((key) => !this.#known.has(key)) || before.size === 0;
+    const isWhole = before.size === 0 || [...before.keys()].some((key) => !this.#known.has(key));
+    const { clusters, ...rest } = status;
     return {
       status: {
         ...rest,
-        clusters: clusters.map(({ name, policy, endpoints }) => ({ name, policy, endpointCount: endpoints.length })),
+        clusters: clusters.map(({ name, policy, endpoints: all }) => ({ name, policy, endpointCount: all.length })),
       },
       load,
-      endpoints: isWhole ? all : changed,
+      endpoints: (isWhole ? endpoints : changed).map(({ endpoint }) => endpoint),
       isWhole,
       events,
     };

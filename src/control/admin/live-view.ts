@@ -12,12 +12,14 @@ import {
 } from '../../observe/latency-histogram.ts';
 import type { MetricName } from '../../observe/metric-catalog.ts';
 import type { RecentEvent } from '../recent-events.ts';
-import type { Status } from './status.ts';
+import type { EndpointStatus, Status } from './status.ts';
 
 const WATCHED_INTERVAL_MS = 1_000;
 const UNWATCHED_INTERVAL_MS = 5_000;
 /** Five minutes without anybody watching, one with. */
 const HISTORY_MAX = 60;
+/** Routes that are told: nobody reads ten thousand. */
+const ROUTES_MAX = 50;
 /** Each is a timer's worth of work and some kilobytes per second. */
 export const WATCHERS_MAX = 16;
 
@@ -77,6 +79,14 @@ export interface LiveUpdate {
   readonly status: Status;
   readonly load: Load;
   readonly events: readonly RecentEvent[];
+  /** Every endpoint, and as text: made once, however many watch. */
+  readonly endpoints: readonly LiveEndpoint[];
+}
+
+export interface LiveEndpoint {
+  readonly endpoint: EndpointStatus & { readonly cluster: string };
+  readonly key: string;
+  readonly text: string;
 }
 
 export interface LiveViewOptions {
@@ -119,7 +129,8 @@ export class LiveView {
 
   /** The last update, with all events that are remembered. Undefined: there was none yet. */
   get last(): LiveUpdate | undefined {
-    return this.#last && { ...this.#last, events: this.#options.events(0) };
+    if (this.#last === undefined) return undefined;
+    return { ...this.#last, events: this.#options.events(0), endpoints: endpointsOf(this.#last.status) };
   }
 
   /** Calls with each update from now on. Returns how to end that; undefined if too many watch already. */
@@ -153,106 +164,132 @@ export class LiveView {
     if (this.#history.length > HISTORY_MAX) this.#history.shift();
     const fresh = events(this.#lastEvent);
     this.#lastEvent = fresh.at(-1)?.number ?? this.#lastEvent;
-    this.#last = { status: look.status, load, events: fresh };
+    this.#last = {
+      status: look.status,
+      load,
+      events: fresh,
+      endpoints: this.#watchers.size > 0 ? endpointsOf(look.status) : [],
+    };
     for (const watcher of this.#watchers) watcher(this.#last);
   }
+}
+
+export function endpointsOf({ clusters }: Status): readonly LiveEndpoint[] {
+  return clusters.flatMap(({ name: cluster, endpoints }) =>
+    endpoints.map((status) => {
+      const endpoint = { cluster, ...status };
+      return { endpoint, key: `${cluster} ${status.address}`, text: JSON.stringify(endpoint) };
+    }),
+  );
 }
 
 /** What happened between two looks, `seconds` apart; 0: nothing is known. */
 export function loadBetween(before: Look | undefined, now: Look, seconds: number, at: string): Load {
   const rates = new Rates(before?.totals ?? [], now.totals, seconds);
-  const latency = (family: MetricName, label: string, value: string) =>
-    quantiles(before?.latencies ?? [], now.latencies, family, label, value, seconds);
+  const requests = rates.by('fourseven_http_requests_total', 'listener');
+  const failedRequests = rates.by('fourseven_http_requests_total', 'listener', isFailedRequest);
+  const sessions = rates.by('fourseven_tcp_sessions_total', 'listener');
+  const failedSessions = rates.by('fourseven_tcp_sessions_total', 'listener', ({ outcome }) => outcome !== 'ok');
+  const received = rates.by('fourseven_bytes_total', 'listener', ({ direction }) => direction === 'received');
+  const sent = rates.by('fourseven_bytes_total', 'listener', ({ direction }) => direction === 'sent');
+  const attempts = rates.by('fourseven_upstream_attempts_total', 'cluster');
+  const upstreamSessions = rates.by('fourseven_upstream_sessions_total', 'cluster');
+  const retries = rates.by('fourseven_upstream_retries_total', 'cluster');
+  const durations = latenciesBy('fourseven_http_request_duration_seconds', 'listener', before, now, seconds);
+  const firstBytes = latenciesBy('fourseven_upstream_first_byte_duration_seconds', 'cluster', before, now, seconds);
   return {
     at,
     listeners: now.status.listeners.map(({ name, protocol }) => ({
       name,
-      ...(protocol === 'http' ? rates.requests({ listener: name }) : rates.sessions(name)),
-      receivedPerSecond: rates.sum('fourseven_bytes_total', { listener: name, direction: 'received' }),
-      sentPerSecond: rates.sum('fourseven_bytes_total', { listener: name, direction: 'sent' }),
-      ...latency('fourseven_http_request_duration_seconds', 'listener', name),
+      perSecond: (protocol === 'http' ? requests : sessions).get(name) ?? 0,
+      failuresPerSecond: (protocol === 'http' ? failedRequests : failedSessions).get(name) ?? 0,
+      receivedPerSecond: received.get(name) ?? 0,
+      sentPerSecond: sent.get(name) ?? 0,
+      ...quantiles(durations.get(name)),
     })),
     routes: rates.routes(),
     clusters: now.status.clusters.map(({ name }) => ({
       name,
-      perSecond:
-        rates.sum('fourseven_upstream_attempts_total', { cluster: name }) +
-        rates.sum('fourseven_upstream_sessions_total', { cluster: name }),
-      retriesPerSecond: rates.sum('fourseven_upstream_retries_total', { cluster: name }),
-      ...latency('fourseven_upstream_first_byte_duration_seconds', 'cluster', name),
+      perSecond: (attempts.get(name) ?? 0) + (upstreamSessions.get(name) ?? 0),
+      retriesPerSecond: retries.get(name) ?? 0,
+      ...quantiles(firstBytes.get(name)),
     })),
     shards: now.snapshots.map((snapshot) => shardLoad(before?.snapshots, snapshot, seconds)),
   };
 }
 
-/** Differences of counters per second. */
+type Labels = Sample['labels'];
+
+function isFailedRequest({ status = '' }: Labels): boolean {
+  return status === 'aborted' || status >= '500';
+}
+
+/** Differences of counters per second, of those that have changed. */
 class Rates {
-  readonly #rows: readonly { readonly sample: Sample; readonly perSecond: number }[];
+  readonly #byFamily = new Map<string, { readonly labels: Labels; readonly perSecond: number }[]>();
 
   constructor(before: readonly Sample[], now: readonly Sample[], seconds: number) {
     const earlier = new Map(before.map((sample) => [JSON.stringify([sample.family, sample.labels]), sample.value]));
-    this.#rows = now.flatMap((sample) => {
-      const past = earlier.get(JSON.stringify([sample.family, sample.labels])) ?? 0;
-      const perSecond = seconds > 0 ? (sample.value - past) / seconds : 0;
-      return perSecond > 0 ? [{ sample, perSecond }] : [];
-    });
-  }
-
-  sum(family: MetricName, labels: Readonly<Record<string, string>>, isMeant: (sample: Sample) => boolean = () => true) {
-    let sum = 0;
-    for (const { sample, perSecond } of this.#rows) {
-      if (sample.family !== family || !isMeant(sample)) continue;
-      if (Object.entries(labels).every(([name, value]) => sample.labels[name] === value)) sum += perSecond;
+    for (const { family, labels, value } of now) {
+      const past = earlier.get(JSON.stringify([family, labels])) ?? 0;
+      if (seconds <= 0 || value <= past) continue;
+      const rows = this.#byFamily.get(family) ?? [];
+      if (rows.length === 0) this.#byFamily.set(family, rows);
+      rows.push({ labels, perSecond: (value - past) / seconds });
     }
-    return sum;
   }
 
-  requests(labels: Readonly<Record<string, string>>) {
-    return {
-      perSecond: this.sum('fourseven_http_requests_total', labels),
-      failuresPerSecond: this.sum('fourseven_http_requests_total', labels, ({ labels: { status = '' } }) => {
-        return status === 'aborted' || status >= '500';
-      }),
-    };
+  /** Sums by the value of a label. */
+  by(family: MetricName, label: string, isMeant: (labels: Labels) => boolean = () => true): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const { labels, perSecond } of this.#byFamily.get(family) ?? []) {
+      const value = labels[label];
+      if (value !== undefined && isMeant(labels)) sums.set(value, (sums.get(value) ?? 0) + perSecond);
+    }
+    return sums;
   }
 
-  sessions(listener: string) {
-    return {
-      perSecond: this.sum('fourseven_tcp_sessions_total', { listener }),
-      failuresPerSecond: this.sum('fourseven_tcp_sessions_total', { listener }, (row) => row.labels.outcome !== 'ok'),
-    };
-  }
-
-  /** Only those to which anything came. */
+  /** Those to which most came. */
   routes(): readonly RouteLoad[] {
-    const loads = new Map<string, RouteLoad>();
-    for (const { sample } of this.#rows) {
-      const { listener, route } = sample.labels;
-      if (sample.family !== 'fourseven_http_requests_total' || listener === undefined || route === undefined) continue;
+    const loads = new Map<string, { listener: string; route: string; perSecond: number; failuresPerSecond: number }>();
+    for (const { labels, perSecond } of this.#byFamily.get('fourseven_http_requests_total') ?? []) {
+      const { listener = '', route = '' } = labels;
       const key = JSON.stringify([listener, route]);
-      if (!loads.has(key)) loads.set(key, { listener, route, ...this.requests({ listener, route }) });
+      const load = loads.get(key) ?? { listener, route, perSecond: 0, failuresPerSecond: 0 };
+      load.perSecond += perSecond;
+      if (isFailedRequest(labels)) load.failuresPerSecond += perSecond;
+      loads.set(key, load);
     }
-    return [...loads.values()];
+    return [...loads.values()].sort((a, b) => b.perSecond - a.perSecond).slice(0, ROUTES_MAX);
   }
 }
 
-function quantiles(
-  before: readonly LatencySample[],
-  now: readonly LatencySample[],
+/** What was measured between two looks, by the value of a label. */
+function latenciesBy(
   family: MetricName,
   label: string,
-  value: string,
+  before: Look | undefined,
+  now: Look,
   seconds: number,
-) {
-  const sumOf = (samples: readonly LatencySample[]) =>
-    samples
-      .filter((sample) => sample.family === family && sample.labels[label] === value)
-      .reduce<LatencyCounts | undefined>(
-        (sum, sample) => (sum === undefined ? sample.value : addLatencies(sum, sample.value)),
-        undefined,
-      );
-  const total = seconds > 0 ? sumOf(now) : undefined;
-  const counts = total && latenciesSince(total, sumOf(before));
+): Map<string, LatencyCounts> {
+  const sumsOf = (samples: readonly LatencySample[]) => {
+    const sums = new Map<string, LatencyCounts>();
+    for (const sample of samples) {
+      const value = sample.labels[label];
+      if (sample.family !== family || value === undefined) continue;
+      const sum = sums.get(value);
+      sums.set(value, sum === undefined ? sample.value : addLatencies(sum, sample.value));
+    }
+    return sums;
+  };
+  if (before === undefined || seconds <= 0) return new Map();
+  const earlier = sumsOf(before.latencies);
+  return new Map(
+    [...sumsOf(now.latencies)].map(([value, counts]) => [value, latenciesSince(counts, earlier.get(value))]),
+  );
+}
+
+function quantiles(counts: LatencyCounts | undefined) {
   return {
     p50Ms: (counts && latencyQuantileMs(counts, 0.5)) ?? null,
     p99Ms: (counts && latencyQuantileMs(counts, 0.99)) ?? null,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LiveStream } from '../../../src/control/admin/live-stream.ts';
-import { LiveView, type Look, loadBetween, WATCHERS_MAX } from '../../../src/control/admin/live-view.ts';
+import { endpointsOf, LiveView, type Look, loadBetween, WATCHERS_MAX } from '../../../src/control/admin/live-view.ts';
 import type { EndpointStatus, Status } from '../../../src/control/admin/status.ts';
 import { shardSnapshot } from './shard-snapshot.ts';
 
@@ -124,11 +124,11 @@ describe('the stream', () => {
   const endpoint = (address: string, inFlight: number): EndpointStatus => {
     return { address, weight: 1, health: 'healthy', admin: 'enabled', ejectedUntil: null, inFlight };
   };
-  const update = (...endpoints: EndpointStatus[]) => ({
-    status: { ...STATUS, clusters: [{ name: 'api', policy: 'random', endpoints }] },
-    load: { at: '', listeners: [], routes: [], clusters: [], shards: [] },
-    events: [],
-  });
+  const update = (...endpoints: EndpointStatus[]) => {
+    const status = { ...STATUS, clusters: [{ name: 'api', policy: 'random', endpoints }] };
+    const load = { at: '', listeners: [], routes: [], clusters: [], shards: [] };
+    return { status, load, events: [], endpoints: endpointsOf(status) };
+  };
 
   test('tells all endpoints first, then those that have changed, and all again when one is gone', () => {
     const stream = new LiveStream();
