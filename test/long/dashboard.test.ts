@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CHROMIUM, launchBrowser } from '../integration/browser.ts';
 import { ProxyProcess } from '../integration/proxy-process.ts';
 
-const LOADS = 10;
+const LOADS = 21;
 const LOAD_MAX_MS = 200;
 const ENDPOINTS = 1_000;
 
@@ -26,6 +26,6 @@ describe.skipIf(CHROMIUM === undefined)('the dashboard', () => {
     console.log('load event after', times.map(Math.round), 'ms');
     await browser.close();
     await proxy.stop();
-    expect(times.toSorted((a, b) => a - b)[LOADS / 2]).toBeLessThan(LOAD_MAX_MS);
+    expect(times.toSorted((a, b) => a - b)[(LOADS - 1) / 2]).toBeLessThan(LOAD_MAX_MS);
   });
 });

@@ -11,7 +11,7 @@ import type { EventLog } from '../event-log.ts';
 import { freeUnixPath, probePort } from '../port-probe.ts';
 import { type Answer, failure } from './admin-answer.ts';
 import { type AdminRoute, type AdminSource, adminRoutes } from './admin-routes.ts';
-import { DashboardFiles } from './dashboard-files.ts';
+import { DashboardPage } from './dashboard-page.ts';
 import { streamTo } from './live-stream.ts';
 
 export const ADMIN_CONNECTIONS_MAX = 32;
@@ -23,7 +23,7 @@ const TIMEOUT_CHECK_MS = 1_000;
 /** Whoever takes nothing of an answer for so long is gone. */
 const STALLED_TIMEOUT_MS = 30_000;
 /** Asked by probes, which know no token; they tell nothing else. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/', '/dashboard.js', '/dashboard.css']);
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/']);
 const EVENTS_PATH = '/api/events';
 
 const BACKLOG = 128;
@@ -35,7 +35,7 @@ export class AdminServer {
   readonly #server: Server;
   readonly #routes: readonly AdminRoute[];
   readonly #source: AdminSource;
-  readonly #dashboard = new DashboardFiles();
+  readonly #dashboard = new DashboardPage();
   readonly #tokenDigest: Buffer | undefined;
   readonly #log: EventLog;
   /** A duplicate of the listening socket, for a successor; undefined where no addon can make one. */
@@ -176,7 +176,7 @@ export class AdminServer {
       return { ...failure(401, 'say the token: Authorization: Bearer …'), headers: { 'www-authenticate': 'Bearer' } };
     }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && this.#dashboard.has(path)) return this.#dashboard.answer(path, request.headers['if-none-match']);
+    if (isRead && path === '/') return this.#dashboard.answer(request.headers['if-none-match']);
     if (request.method === 'GET' && path === EVENTS_PATH && this.#source.live !== undefined) {
       return streamTo(response, this.#source.live) ? undefined : failure(503, 'too many watch already');
     }
