@@ -83,6 +83,21 @@ describe.skipIf(addon === undefined).each(ENGINES)('an upgrade, %s engine', (eng
     await upgrade();
   });
 
+  test('by one connection after the other asks the one that serves', async () => {
+    // A session keeps the process before alive: who kept a connection to that must not be answered by it.
+    const session = new HttpClient(proxy.port('raw'));
+    await session.send(get('/first')).answer();
+    const pids = new Set([pid]);
+    for (let count = 0; count < 2; count++) {
+      const answer = await proxy.admin('/api/upgrade', { method: 'POST', signal: AbortSignal.timeout(20_000) });
+      expect(answer.headers.get('connection')).toBe('close');
+      pid = ((await answer.json()) as { pid: number }).pid;
+      pids.add(pid);
+    }
+    expect(pids.size).toBe(3);
+    session.socket.resetAndDestroy();
+  });
+
   test('keeps a session that runs, and a request that is under way', async () => {
     const session = new HttpClient(proxy.port('raw'));
     await session.send(get('/first')).answer();

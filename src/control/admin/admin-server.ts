@@ -157,9 +157,11 @@ export class AdminServer {
     this.#watchIdle(request, response);
     // Nothing here has a body; bytes that come nevertheless are not read, and the connection ends with the answer.
     const hasBody = (request.headers['content-length'] ?? '0') !== '0' || 'transfer-encoding' in request.headers;
-    if (hasBody || this.#isLeaving) response.setHeader('connection', 'close');
+    if (hasBody) response.setHeader('connection', 'close');
     try {
       const answer = hasBody ? failure(413, 'no body is accepted here') : await this.#answer(request, response);
+      // It may have begun to leave while it worked: the answer to an upgrade is the last one of its connection.
+      if (this.#isLeaving && !response.headersSent) response.setHeader('connection', 'close');
       if (answer !== undefined) send(response, answer, request.method);
     } catch (error) {
       this.#log.error(

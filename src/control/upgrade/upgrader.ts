@@ -25,6 +25,7 @@ export class Upgrader {
   readonly #cancelled = new AbortController();
   readonly #handedOver = deferred<Successor>();
   #running: Promise<Successor> | undefined;
+  #isTakenOver = false;
 
   constructor(options: UpgraderOptions) {
     this.#options = options;
@@ -42,6 +43,7 @@ export class Upgrader {
 
   /** Resolves to the pid of the successor when it accepts. Throws ProxyError `upgrade_failed` or `draining`. Called meanwhile, it waits for the same. */
   async upgrade(): Promise<number> {
+    if (this.#isTakenOver) throw new ProxyError('draining', 'another process has taken over from this one');
     this.#running ??= this.#run();
     return (await this.#running).pid;
   }
@@ -56,6 +58,7 @@ export class Upgrader {
     log.info('upgrade: a successor is started');
     try {
       const successor = await exclusively(() => this.#start());
+      this.#isTakenOver = true;
       onTakenOver();
       log.info(`upgrade: process ${successor.pid} accepts, this one drains`);
       this.#handedOver.resolve(successor);
