@@ -103,9 +103,7 @@ function findNodeGyp() {
 /** @returns {string | undefined} the addon that came with the package for this machine, if it was built from these sources and loads */
 export function usablePrebuild() {
   const digest = join(ROOT, 'prebuilds/fourseven.sha256');
-  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
-  const libc = report.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
-  const file = join(ROOT, 'prebuilds', `${process.platform}-${process.arch}-${libc}`, 'fourseven.node');
+  const file = join(ROOT, 'prebuilds', `${process.platform}-${process.arch}-${libcHere()}`, 'fourseven.node');
   if (!existsSync(file) || !existsSync(digest) || readFileSync(digest, 'utf8') !== digestOfSources()) return undefined;
   try {
     createRequire(import.meta.url)(file);
@@ -113,6 +111,12 @@ export function usablePrebuild() {
   } catch {
     return undefined;
   }
+}
+
+/** @returns {'glibc' | 'musl'} Node's report names the C library only where that is the one of GNU */
+export function libcHere() {
+  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
+  return report.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }
 
 export function digestOfSources() {

@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { digestOfSources } from './build-native.mjs';
+import { digestOfSources, libcHere } from './build-native.mjs';
 import { programExists, runCommand, say } from './command.mjs';
 import { ROOT } from './prepare.mjs';
 
@@ -38,11 +38,6 @@ const DEFINES = [
 ];
 /** The C++ library goes along, so that an older system need not have ours. */
 const LINK = ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL', '-Wl,-z,relro,-z,now'];
-
-function libcHere() {
-  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
-  return report.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
-}
 
 /** @param {keyof typeof TOOLS} target */
 function toolsFor(target) {

@@ -1,12 +1,12 @@
 /**
- * Writes access logs down: to files, which other tools may move away at any time, and to standard output. One write at a time for each, the next one
- * with all that came meanwhile. What cannot be written, or is too much, is dropped and counted: traffic never waits for a disk.
+ * Writes access logs down: to files, which other tools may move away at any time, and to standard output. One write at a time for each. What cannot be written, or is too much, is dropped and counted: traffic never waits for a disk.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { AccessBatch } from '../observe/access/access-log.ts';
 import type { EventCounters } from '../observe/event-counters.ts';
+import { atMost } from './at-most.ts';
 import type { EventLog } from './event-log.ts';
 
 /** What may wait for whoever reads standard output. */
@@ -91,10 +91,7 @@ export class AccessLogFiles {
 
   /** Writes what is left, as far as that is quick. */
   async close(): Promise<void> {
-    const closed = Promise.all([...this.#files.values()].map((file) => file.close()));
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([closed, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)))]);
-    clearTimeout(timer);
+    await atMost(CLOSE_TIMEOUT_MS, Promise.all([...this.#files.values()].map((file) => file.close())));
     this.#files.clear();
   }
 

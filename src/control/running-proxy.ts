@@ -338,9 +338,7 @@ export class RunningProxy {
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
-    await this.#accessLogs.close();
-    await this.#exporter?.close();
-    await this.#admin?.close();
+    await this.#closeOutlets();
   }
 
   async #start(options: ProxyOptions): Promise<void> {
@@ -402,10 +400,15 @@ export class RunningProxy {
     this.#health.stop();
     this.#drains.stop();
     this.#live.stop();
+    await this.#closeOutlets();
+    return cut;
+  }
+
+  /** What shards have told last is still passed on, and whoever has asked is answered. */
+  async #closeOutlets(): Promise<void> {
     await this.#accessLogs.close();
     await this.#exporter?.close();
     await this.#admin?.close();
-    return cut;
   }
 
   async #metrics(): Promise<readonly MetricFamily[]> {

@@ -7,6 +7,7 @@ import type { BatchSpanProcessor, ReadableSpan } from '@opentelemetry/sdk-trace-
 import type { TracingConfig } from '../../config/config.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { SpanRecord } from '../../observe/spans.ts';
+import { atMost } from '../at-most.ts';
 import type { EventLog } from '../event-log.ts';
 import { PRODUCT_VERSION } from '../product-version.ts';
 
@@ -71,12 +72,10 @@ export class SpanExporter {
 
   /** Hands on what is left, as far as that is quick. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
-    });
-    await Promise.race([this.#processor.shutdown().catch(() => {}), late]);
-    clearTimeout(timer);
+    await atMost(
+      CLOSE_TIMEOUT_MS,
+      this.#processor.shutdown().catch(() => {}),
+    );
   }
 }
 
