@@ -114,8 +114,11 @@ class Engine {
   void Poll();
   void Expire();
   void ServiceReady();
-  void Execute(std::span<const int32_t> words);
   void BuryDead();
+  void ReadClock();
+  [[nodiscard]] int64_t TicksFromNow(int32_t ms) const;
+  void QueueReady(Connection& connection);
+  void Touch(Connection& connection);
 
   // Events. Emit writes to the ring while a round collects, and keeps the event for the next round otherwise.
   void Emit(int32_t kind, int32_t id, int32_t a = 0, int32_t b = 0, int32_t c = 0, int32_t d = 0, int32_t e = 0,
@@ -133,23 +136,34 @@ class Engine {
   void RewatchListeners();
   void TakeClosingQueues();
 
-  // Connections (engine.cc).
+  // Dialing (dial.cc).
   [[nodiscard]] int StartDial(Connection& connection, uint32_t handle);
   void FinishConnect(Connection& connection);
   void FailConnect(Connection& connection, int error);
+
+  // Receiving (receive.cc).
   void Service(Connection& connection);
   void ReportWhilePaused(Connection& connection);
   void ReportEnd(Connection& connection);
   void ReceiveData(Connection& connection);
   void DeliverHeld(Connection& connection);
-  void DiscardInput(Connection& connection);
+  void CountReceived(Connection& connection, size_t bytes);
+
+  // Ends (close.cc).
   void Lose(Connection& connection, int error);
-  void DeadlinePassed(Connection& connection);
   // Closes the socket, lets go of flows and buffers (but what is retained, which a REPLAY may still want).
   void Kill(Connection& connection, bool reset);
-  void ReadClock();
-  void QueueReady(Connection& connection);
-  void Touch(Connection& connection);
+  void DeadlinePassed(Connection& connection);
+  void HandleClose(Connection& connection, int32_t linger_ms);
+  void FinishFlushing(Connection& connection);
+  void DiscardInput(Connection& connection);
+
+  // Commands (commands.cc).
+  void Execute(std::span<const int32_t> words);
+  void HandleCommand(const int32_t* words);
+  void HandleDeadline(Connection& connection, int32_t ms, int32_t mode);
+  [[nodiscard]] bool IsFailureUntold(const Connection& connection) const;
+  void HandleHold(Connection& connection, uint32_t offset, uint32_t length);
 
   // Output (output.cc).
   void SendRanges(Connection& connection, Connection* source, bool retain, const int32_t* ranges, uint32_t count);
@@ -165,7 +179,6 @@ class Engine {
   void Replay(Connection& from, Connection& to);
   void ReleaseRetained(Connection& connection);
   void CountSent(Connection& connection, size_t bytes);
-  void CountReceived(Connection& connection, size_t bytes);
 
   // TLS (secure.cc).
   struct Received {
@@ -207,14 +220,6 @@ class Engine {
   void EndTunnel(Connection& connection, int32_t reason, int error, bool reset);
   void FailTunnel(Connection& failed, int error);
 
-  void HandleCommand(const int32_t* words);
-  void HandleClose(Connection& connection, int32_t linger_ms);
-  void HandleDeadline(Connection& connection, int32_t ms, int32_t mode);
-  [[nodiscard]] bool IsFailureUntold(const Connection& connection) const;
-  void HandleHold(Connection& connection, uint32_t offset, uint32_t length);
-  void FinishFlushing(Connection& connection);
-
-  [[nodiscard]] int64_t TicksFromNow(int32_t ms) const;
   [[nodiscard]] uint32_t descriptors_open() const;
   [[nodiscard]] double& ListenerCount(uint32_t listener, uint32_t counter) {
     return door_.counters[kCountersListenerOffset + listener * kCountersPerListener + counter];
