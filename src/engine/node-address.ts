@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { SocketAddress } from '../core/address.ts';
-import type { DialTarget } from './node-connection.ts';
+import type { DialTarget } from './node-transport.ts';
 
 const V6_GROUPS = 8;
 const MAPPED_PREFIX = /^::ffff:(?=[0-9]+\.)/i;

@@ -1,6 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
-import { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { Closing } from './node-closing.ts';
 import type { Deadlines, Timed } from './node-deadlines.ts';
@@ -8,17 +7,10 @@ import { Incoming } from './node-incoming.ts';
 import { Output, PENDING_MAX_BYTES } from './node-output.ts';
 import { Retained } from './node-retained.ts';
 import { highWord, lowWord, type Round } from './node-round.ts';
-import { type NodeSecureContext, type SecureDial, wireVersion } from './node-secure.ts';
+import type { NodeSecureContext } from './node-secure.ts';
+import { type DialTarget, NodeTransport, type TransportOwner } from './node-transport.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
-import {
-  DEADLINE_IDLE,
-  Event,
-  HOLD_MAX_BYTES,
-  RECEIVE_MAX_BYTES,
-  SECURED_RESUMED,
-  SECURED_WITH_CERTIFICATE,
-} from './protocol.ts';
-import { EKEYREJECTED } from './secure-context.ts';
+import { DEADLINE_IDLE, Event, HOLD_MAX_BYTES, RECEIVE_MAX_BYTES } from './protocol.ts';
 
 /** What a connection asks of its engine. */
 export interface ConnectionHost {
@@ -48,12 +40,6 @@ export interface Accepted {
   readonly address: readonly [number, number, number, number];
 }
 
-export interface DialTarget {
-  readonly to: { readonly path: string } | { readonly host: string; readonly port: number };
-  /** Where TLS is spoken. */
-  readonly secure?: SecureDial | undefined;
-}
-
 /**
  * `unconnected`: its dial failed, the id waits for another. `closed`: the socket is gone, and the shard does not know or has not closed it
  * yet. `left`: the shard closed it, or was told that it is gone; it may still be sending what is pending.
@@ -79,13 +65,9 @@ export class NodeConnection implements Timed {
   readonly #host: ConnectionHost;
   readonly #accepted: Accepted | undefined;
   #phase: Phase;
-  /** What bytes go through. */
-  #socket: Socket | undefined;
-  /** What is below it, where TLS is spoken. */
-  #wire: Socket | undefined;
-  #unix: boolean;
-  #handshaking = false;
-  #secureFailure = '';
+  /** Undefined before the first dial. A connection that waits for its next dial has that of the last one. */
+  #transport: NodeTransport | undefined;
+  readonly #transportOwner: TransportOwner;
   /** Record kind that comes before all others, 0 once it was told. */
   #announce: number;
   #errno = 0;
@@ -130,10 +112,21 @@ export class NodeConnection implements Timed {
     this.output = new Output({ onSent: (byteCount) => this.#onSent(byteCount), onDrained: () => this.#onDrained() });
     this.#phase = accepted === undefined ? 'unconnected' : 'open';
     this.#announce = accepted === undefined ? 0 : Event.ACCEPTED;
-    this.#unix = accepted?.family === 0;
+    this.#transportOwner = {
+      onWireOpened: (wire) => host.onSocketOpened(this, wire),
+      onWireClosed: (wire) => host.onSocketClosed(this, wire),
+      onHandshake: (isDone, isResumed) => host.onHandshake(isDone, isResumed),
+      onConnected: () => {
+        this.#phase = 'open';
+        this.#begin(Event.CONNECTED);
+      },
+      onSecured: () => this.#begin(Event.SECURED),
+      onData: (chunk) => this.#onData(chunk),
+      onEnd: () => this.#onEnd(),
+      onClosed: (errno) => this.#onClosed(errno),
+    };
     if (accepted === undefined) return;
-    this.#adoptWire(accepted.socket);
-    this.#adoptSocket(accepted.socket);
+    this.#transport = NodeTransport.accepted(this.#transportOwner, accepted.socket, accepted.family === 0);
     this.output.attach(accepted.socket);
     host.wake(this);
   }
@@ -161,70 +154,37 @@ export class NodeConnection implements Timed {
   }
 
   get socket(): Socket | undefined {
-    return this.#socket;
+    return this.#transport?.socket;
   }
 
-  get unix(): boolean {
-    return this.#unix;
+  get isUnix(): boolean {
+    return this.#transport?.isUnix === true;
+  }
+
+  get secureFailure(): string {
+    return this.#transport?.secureFailure ?? '';
+  }
+
+  get peerCertificate(): Uint8Array | undefined {
+    return this.#transport?.peerCertificate;
   }
 
   // --- the socket -------------------------------------------------------------------------------------------------------------
 
   /** Begins to connect; gives up an attempt that is under way. */
   dial(target: DialTarget): void {
-    this.#abandonSocket();
+    this.#transport?.abandon();
     this.#phase = 'connecting';
     this.#announce = 0;
     this.#errno = 0;
     this.#expired = false;
-    this.#secureFailure = '';
-    const { to, secure } = target;
-    this.#unix = 'path' in to;
-    // Numeric addresses only: nothing is looked up.
-    const wire = connect({ ...to, allowHalfOpen: true, noDelay: true });
-    const socket = secure === undefined ? wire : secure.context.connect(wire, secure);
-    this.#handshaking = secure !== undefined;
-    this.#adoptWire(wire);
-    if (secure !== undefined) this.#wire = wire;
-    this.#adoptSocket(socket);
-    socket.once(secure === undefined ? 'connect' : 'secureConnect', () => {
-      if (socket !== this.#socket) return;
-      if (this.#handshaking) this.#host.onHandshake(true, (socket as TLSSocket).isSessionReused());
-      this.#handshaking = false;
-      this.#onConnected(socket);
-    });
-  }
-
-  #adoptWire(wire: Socket): void {
-    this.#host.onSocketOpened(this, wire);
-    wire.on('error', (error: NodeJS.ErrnoException) => {
-      if ((wire === this.#socket || wire === this.#wire) && this.#errno === 0) this.#errno = errnoOf(error);
-    });
-    wire.once('close', () => this.#host.onSocketClosed(this, wire));
-  }
-
-  #adoptSocket(socket: Socket): void {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => {
-      if (socket === this.#socket) this.#onData(chunk);
-    });
-    socket.on('end', () => {
-      if (socket === this.#socket) this.#onEnd();
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (socket !== this.#socket) return;
-      if (this.#errno === 0) this.#errno = this.#handshaking ? secureErrnoOf(error) : errnoOf(error);
-      if (this.#handshaking) this.#secureFailure ||= error.message;
-    });
-    socket.once('close', () => {
-      if (socket === this.#socket) this.#onClosed();
-    });
+    this.#transport = NodeTransport.dial(this.#transportOwner, target);
   }
 
   /** An accepted connection speaks TLS from now on; `bytes` are the first of what the client has sent. */
   secure(context: NodeSecureContext, bytes: Uint8Array): void {
-    const wire = this.#socket;
-    if (wire === undefined || this.#wire !== undefined) return;
+    const transport = this.#transport;
+    if (transport?.socket === undefined || transport.isSecure) return;
     const received = [bytes];
     for (let piece = this.#incoming.take(Number.POSITIVE_INFINITY); piece !== undefined; ) {
       received.push(piece);
@@ -232,53 +192,16 @@ export class NodeConnection implements Timed {
     }
     this.#incoming = new Incoming();
     this.#paused = false;
-    this.#handshaking = true;
-    wire.removeAllListeners('data');
-    wire.removeAllListeners('end');
-    wire.pause();
-    wire.unshift(Buffer.concat(received));
     this.output.detach();
-    const socket = context.accept(wire);
-    this.#wire = wire;
-    this.#adoptSocket(socket);
-    socket.on('_tlsError', (error: Error) => {
-      this.#secureFailure ||= error.message;
-    });
-    socket.once('secure', () => {
-      if (socket === this.#socket) this.#onSecured(context, socket);
-    });
+    transport.secure(context, Buffer.concat(received));
   }
 
-  #onSecured(context: NodeSecureContext, socket: TLSSocket): void {
-    const distrust = context.distrust(socket);
-    if (distrust !== '') {
-      this.#secureFailure = distrust;
-      this.#errno = EKEYREJECTED;
-      socket.destroy();
-      return;
-    }
-    this.#handshaking = false;
-    this.#host.onHandshake(true, socket.isSessionReused());
-    this.#announce = Event.SECURED;
-    this.lastActivityMs = this.#host.clock.nowMs();
-    this.output.attach(socket);
-    this.#host.wake(this);
-  }
-
-  get secureFailure(): string {
-    return this.#secureFailure;
-  }
-
-  get peerCertificate(): Uint8Array | undefined {
-    return this.#socket instanceof TLSSocket ? this.#socket.getPeerX509Certificate()?.raw : undefined;
-  }
-
-  #onConnected(socket: Socket): void {
-    this.#phase = 'open';
-    this.#announce = Event.CONNECTED;
+  /** Bytes can be exchanged from now on; `announce` is what the shard is told of it. */
+  #begin(announce: number): void {
+    this.#announce = announce;
     this.lastActivityMs = this.#host.clock.nowMs();
     this.#host.wake(this);
-    this.output.attach(socket);
+    this.output.attach(this.socket!);
   }
 
   #onData(chunk: Buffer): void {
@@ -299,12 +222,8 @@ export class NodeConnection implements Timed {
     this.#go();
   }
 
-  #onClosed(): void {
-    this.#socket = undefined;
-    if (this.#handshaking) {
-      this.#host.onHandshake(false, false);
-      if (this.#errno === 0) this.#errno = constants.errno.EPROTO;
-    }
+  #onClosed(errno: number): void {
+    this.#errno = errno;
     if (this.#phase === 'left') {
       this.#closing?.stop();
       this.output.abandon();
@@ -318,10 +237,10 @@ export class NodeConnection implements Timed {
       return;
     }
     this.#phase = 'closed';
-    if (this.#errno === 0) this.#ended = true;
+    if (errno === 0) this.#ended = true;
     this.output.abandon();
     this.#unblockSources();
-    if (this.tunnel !== undefined) this.tunnel.onSocketClosed(this, this.#errno);
+    if (this.tunnel !== undefined) this.tunnel.onSocketClosed(this, errno);
     this.#go();
   }
 
@@ -340,28 +259,14 @@ export class NodeConnection implements Timed {
     if (this.#resumesWhenDrained) this.resume(false);
   }
 
-  /** Lets go of the socket without a word to the peer: for dials, where nothing was said. */
-  #abandonSocket(): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    socket?.destroy();
-    this.#wire?.destroy();
-    this.#wire = undefined;
-  }
-
-  /** Where the socket can: with RST. */
-  #resetSocket(socket: Socket): void {
-    resetSocket(this.#wire ?? socket, this.#unix);
-    if (this.#wire !== undefined) socket.destroy();
-  }
-
   // --- moving what was received -----------------------------------------------------------------------------------------------
 
   /** Looks at everything that may have become possible. */
   #go(): void {
     if (this.tunnel !== undefined) this.#forwardTunnel(this.tunnel);
     else if (this.#relay !== undefined) this.#forwardRelay(this.#relay);
-    if (this.#socket !== undefined) this.#incoming.throttle(this.#socket);
+    const { socket } = this;
+    if (socket !== undefined) this.#incoming.throttle(socket);
     this.#host.wake(this);
   }
 
@@ -463,13 +368,10 @@ export class NodeConnection implements Timed {
 
   /** The tunnel is over: this end goes with it, and says nothing of its own. */
   cut(withReset: boolean): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
     this.#phase = 'closed';
     this.output.abandon();
-    if (socket === undefined) return;
-    if (withReset) this.#resetSocket(socket);
-    else socket.destroy();
+    if (withReset) this.#transport?.reset();
+    else this.#transport?.abandon();
   }
 
   hold(bytes: Uint8Array): void {
@@ -514,9 +416,9 @@ export class NodeConnection implements Timed {
   close(lingerMs: number): void {
     const open = this.#phase === 'open';
     this.#leave();
-    const socket = this.#socket;
+    const { socket } = this;
     if (!open || socket === undefined) {
-      this.#abandonSocket();
+      this.#transport?.abandon();
       return;
     }
     this.#closing = new Closing(this.#host.clock, this.#host.deadlines, socket, this.output, lingerMs);
@@ -525,16 +427,14 @@ export class NodeConnection implements Timed {
 
   reset(): void {
     this.#leave();
-    const socket = this.#socket;
-    this.#socket = undefined;
     this.output.abandon();
-    if (socket !== undefined) this.#resetSocket(socket);
+    this.#transport?.reset();
   }
 
   /** The last record about it was written. */
   retire(): void {
     this.#leave();
-    this.#abandonSocket();
+    this.#transport?.abandon();
     this.output.abandon();
     this.#host.retire(this);
   }
@@ -608,11 +508,8 @@ export class NodeConnection implements Timed {
     this.#announce = 0;
     const accepted = this.#accepted;
     if (kind === Event.SECURED) {
-      const socket = this.#socket as TLSSocket | undefined;
-      if (socket === undefined) return;
-      const flags =
-        (socket.isSessionReused() ? SECURED_RESUMED : 0) | (this.peerCertificate ? SECURED_WITH_CERTIFICATE : 0);
-      round.tell(kind, this.id, wireVersion(socket), flags);
+      const securedAs = this.#transport?.securedAs;
+      if (securedAs !== undefined) round.tell(kind, this.id, securedAs.version, securedAs.flags);
     } else if (accepted !== undefined) {
       round.tell(kind, this.id, accepted.listener | (accepted.family << 16), accepted.port, ...accepted.address);
     } else {
@@ -633,7 +530,8 @@ export class NodeConnection implements Timed {
       left -= piece.length;
     }
     this.#heldDue = false;
-    if (this.#socket !== undefined) incoming.throttle(this.#socket);
+    const { socket } = this;
+    if (socket !== undefined) incoming.throttle(socket);
     round.tell(Event.DATA, this.id, offset, length, this.#ended && incoming.empty ? 1 : 0);
     return true;
   }
@@ -661,24 +559,4 @@ export class NodeConnection implements Timed {
     this.#expired = false;
     round.tell(Event.DEADLINE, this.id);
   }
-}
-
-/** Closes with RST where the socket can. */
-export function resetSocket(socket: Socket, unix: boolean): void {
-  if (unix || socket.connecting || socket.destroyed) socket.destroy();
-  // libuv refuses to reset while a shutdown is under way, and would leak the handle; it is over in the next turn of the loop.
-  else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
-  else socket.resetAndDestroy();
-}
-
-/** Positive errno of a socket error. One without a number came from Node and not from the kernel: the socket is unusable. */
-/** In a handshake: what the kernel says, or what TLS does. */
-function secureErrnoOf(error: NodeJS.ErrnoException): number {
-  if (error.errno !== undefined) return Math.abs(error.errno);
-  const isTls = /^(ERR_SSL|EPROTO|ECONNRESET)/.test(error.code ?? '');
-  return isTls ? constants.errno.EPROTO : EKEYREJECTED;
-}
-
-function errnoOf(error: NodeJS.ErrnoException): number {
-  return error.errno === undefined ? constants.errno.ECONNRESET : Math.abs(error.errno);
 }

@@ -7,12 +7,13 @@ import { invariant } from '../core/invariant.ts';
 import type { Engine, EngineOptions, RoundHandler } from './engine.ts';
 import { dialTarget, peerAddress } from './node-address.ts';
 import { CommandRunner } from './node-commands.ts';
-import { type Accepted, type ConnectionHost, type DialTarget, NodeConnection, resetSocket } from './node-connection.ts';
+import { type Accepted, type ConnectionHost, NodeConnection } from './node-connection.ts';
 import { ConnectionTable } from './node-connection-table.ts';
 import { Deadlines } from './node-deadlines.ts';
 import { type ListenerHost, NodeListener } from './node-listener.ts';
 import { Round } from './node-round.ts';
 import { NodeSecureContext } from './node-secure.ts';
+import { type DialTarget, resetSocket } from './node-transport.ts';
 import {
   COMMANDS_MAX_WORDS,
   COUNTERS_LENGTH,
@@ -270,7 +271,7 @@ export class NodeEngine implements Engine {
     const connection = this.#table.get(id);
     const socket = connection?.socket;
     if (connection === undefined || socket === undefined) return undefined;
-    if (connection.unix) return { family: 'unix', path: '' };
+    if (connection.isUnix) return { family: 'unix', path: '' };
     const { localAddress, localPort, localFamily } = socket;
     if (localAddress === undefined || localPort === undefined) return undefined;
     return { family: localFamily === 'IPv6' ? 6 : 4, host: localAddress, port: localPort };
@@ -405,7 +406,7 @@ export class NodeEngine implements Engine {
       const allClosed = new Promise<void>((resolve) => {
         this.#onAllClosed = resolve;
       });
-      for (const [socket, connection] of sockets) resetSocket(socket, connection.unix);
+      for (const [socket, connection] of sockets) resetSocket(socket, connection.isUnix);
       await allClosed;
     }
     // Handles of listeners close in the closing phase of this turn of the loop.
