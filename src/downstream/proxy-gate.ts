@@ -3,33 +3,24 @@
  * announced client had made it. Listeners without `proxyProtocol` have none.
  */
 import type { ListenerPlan } from '../contract/plan.ts';
-import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import { AddressRanges } from './address-ranges.ts';
 import { ClientAddress } from './client-address.ts';
+import { Gate, Newcomer } from './gate.ts';
 import type { Entrance } from './protocol-listener.ts';
 import { PROXY_ABSENT, PROXY_NEEDS_MORE, ProxyHeader, readProxyHeader } from './proxy-protocol.ts';
 
 /** For the whole header. A TCP retransmission takes 3 s (proxy-protocol.txt section 2). */
 const HEADER_TIMEOUT_MS = 5_000;
 
-export class ProxyGate implements Entrance {
-  readonly dispatcher: Dispatcher;
-  /** Where connections go on to. */
-  next: Entrance;
-  /** Called once for each connection that ends here. */
-  onConnectionOver: (() => void) | undefined;
-  /** Connections that were closed for want of a header. */
-  refusedCount = 0;
-  readonly #waiting = new Set<HeaderReader>();
+export class ProxyGate extends Gate {
   readonly #peer = new ClientAddress();
   #mode: ListenerPlan['proxyProtocol'];
   /** Undefined: everybody may send a header. */
   #trusted: AddressRanges | undefined;
 
   constructor(dispatcher: Dispatcher, next: Entrance, plan: ListenerPlan) {
-    this.dispatcher = dispatcher;
-    this.next = next;
+    super(dispatcher, next);
     this.apply(plan);
   }
 
@@ -40,10 +31,6 @@ export class ProxyGate implements Entrance {
     // Where a header is required and nobody is named, whoever reaches this listener is meant.
     const isForAll = proxyProtocol === 'require' && trustedProxies.length === 0;
     this.#trusted = isForAll ? undefined : new AddressRanges(trustedProxies);
-  }
-
-  get waitingCount(): number {
-    return this.#waiting.size;
   }
 
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {
@@ -65,10 +52,7 @@ export class ProxyGate implements Entrance {
   }
 
   #await(id: number, peer: ClientAddress): void {
-    const reader = new HeaderReader(this, id, peer, this.#mode === 'accept');
-    this.#waiting.add(reader);
-    this.dispatcher.bind(id, reader);
-    this.dispatcher.commands.deadline(id, HEADER_TIMEOUT_MS);
+    this.waitFor(new HeaderReader(this, id, peer, this.#mode === 'accept'), HEADER_TIMEOUT_MS);
   }
 
   #refuse(id: number): void {
@@ -76,35 +60,19 @@ export class ProxyGate implements Entrance {
     this.dispatcher.commands.close(id);
     this.onConnectionOver?.();
   }
-
-  /** The reader has handed its connection on. */
-  forget(reader: HeaderReader): void {
-    this.#waiting.delete(reader);
-  }
-
-  /** The connection of a reader ends, or has ended, here. */
-  over(reader: HeaderReader): void {
-    if (this.#waiting.delete(reader)) this.onConnectionOver?.();
-  }
-
-  /** Ends what waits. */
-  closeAll(): void {
-    for (const reader of this.#waiting) reader.close();
-  }
 }
 
 /** A connection whose header is awaited. */
-class HeaderReader implements ConnectionHandler {
+class HeaderReader extends Newcomer {
   readonly #gate: ProxyGate;
-  readonly #id: number;
   readonly #peer: ClientAddress;
   /** Whether the connection may also begin with something else. */
   readonly #mayBeAbsent: boolean;
   #hasBytes = false;
 
   constructor(gate: ProxyGate, id: number, peer: ClientAddress, mayBeAbsent: boolean) {
+    super(gate, id);
     this.#gate = gate;
-    this.#id = id;
     this.#peer = peer;
     this.#mayBeAbsent = mayBeAbsent;
   }
@@ -116,54 +84,29 @@ class HeaderReader implements ConnectionHandler {
     const header = new ProxyHeader();
     const result = readProxyHeader(engine.slab, offset, offset + length, header);
     if (result === PROXY_NEEDS_MORE) commands.hold(id, offset, length);
-    else if (result > 0) this.#handOver(header, offset + result, length - result, ended);
-    else if (result === PROXY_ABSENT && this.#mayBeAbsent) this.#handOver(undefined, offset, length, ended);
+    else if (result > 0) this.#pass(header, offset + result, length - result, ended);
+    else if (result === PROXY_ABSENT && this.#mayBeAbsent) this.#pass(undefined, offset, length, ended);
     else this.#refuse();
   }
 
-  /** Gives the connection away, with the bytes that are not the header's. */
-  #handOver(header: ProxyHeader | undefined, offset: number, length: number, ended: boolean): void {
-    const { dispatcher, next } = this.#gate;
-    const id = this.#id;
-    this.#gate.forget(this);
-    dispatcher.unbind(id);
-    dispatcher.commands.clearDeadline(id);
-    if (header?.hasAddresses) next.adopt(id, header.source, header.destination);
-    else next.adopt(id, this.#peer, undefined);
-    if (length > 0) dispatcher.handlerOf(id)?.onData(id, offset, length, ended);
+  #pass(header: ProxyHeader | undefined, offset: number, length: number, ended: boolean): void {
+    const isAnnounced = header?.hasAddresses === true;
+    const client = isAnnounced ? header.source : this.#peer;
+    this.handOver(this.#gate.next, client, isAnnounced ? header.destination : undefined, offset, length, ended);
   }
 
   onDeadline(): void {
     // A trusted proxy may connect on its own account, and wait to be spoken to.
-    if (this.#mayBeAbsent && !this.#hasBytes) this.#handOver(undefined, 0, 0, false);
+    if (this.#mayBeAbsent && !this.#hasBytes) this.#pass(undefined, 0, 0, false);
     else this.#refuse();
   }
 
-  onEnd(): void {
+  override onEnd(): void {
     this.#refuse();
-  }
-
-  onClosed(): void {
-    this.#gate.over(this);
   }
 
   #refuse(): void {
     this.#gate.refusedCount++;
     this.close();
   }
-
-  close(): void {
-    const { dispatcher } = this.#gate;
-    dispatcher.unbind(this.#id);
-    dispatcher.commands.close(this.#id);
-    this.#gate.over(this);
-  }
-
-  onConnected(): void {}
-
-  onConnectFailed(): void {}
-
-  onRelayDone(): void {}
-
-  onTunnelClosed(): void {}
 }

@@ -8,13 +8,13 @@
 import { X509Certificate } from 'node:crypto';
 import type { ListenerTlsPlan, PassthroughPlan } from '../contract/plan.ts';
 import { asciiBytes } from '../core/bytes.ts';
-import type { ConnectionHandler } from '../engine/connection-handler.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import { SECURED_WITH_CERTIFICATE } from '../engine/protocol.ts';
 import type { SecureContexts } from '../engine/secure-contexts.ts';
 import type { LatencyHistogram } from '../observe/latency-histogram.ts';
 import { ClientAddress } from './client-address.ts';
 import { ClientHello, HELLO_ABSENT, HELLO_NEEDS_MORE, readClientHello } from './client-hello.ts';
+import { Gate, Newcomer } from './gate.ts';
 import type { Entrance } from './protocol-listener.ts';
 import { ServerNames } from './server-names.ts';
 
@@ -46,21 +46,13 @@ interface Way {
   readonly next: Way | undefined;
 }
 
-export class TlsGate implements Entrance {
-  readonly dispatcher: Dispatcher;
-  /** Where connections go on to once TLS has ended. */
-  next: Entrance;
+export class TlsGate extends Gate {
   /** By the rules of `passthrough`. */
   branches: readonly Entrance[] = [];
-  /** Called once for each connection that ends here. */
-  onConnectionOver: (() => void) | undefined;
-  /** Connections that ended here for want of a hello or of a handshake. */
-  refusedCount = 0;
   /** How long handshakes take. */
   readonly times: LatencyHistogram;
   readonly #contexts: SecureContexts;
   readonly #answersHttp: boolean;
-  readonly #waiting = new Set<TlsOpening>();
   #plan: ListenerTlsPlan | undefined;
   #handles: readonly number[] = [];
   #names = new ServerNames<number>([]);
@@ -76,10 +68,9 @@ export class TlsGate implements Entrance {
     next: Entrance,
     answersHttp: boolean,
   ) {
-    this.dispatcher = dispatcher;
+    super(dispatcher, next);
     this.times = times;
     this.#contexts = contexts;
-    this.next = next;
     this.#answersHttp = answersHttp;
   }
 
@@ -96,10 +87,6 @@ export class TlsGate implements Entrance {
     this.#challenges = plan?.challenges && new Map(plan.challenges.map(({ name, context }) => [name, context]));
   }
 
-  get waitingCount(): number {
-    return this.#waiting.size;
-  }
-
   onAccepted(id: number, family: number, port: number, addressOffset: number): void {
     const client = new ClientAddress();
     client.read(family, port, this.dispatcher.engine.events, addressOffset);
@@ -107,10 +94,7 @@ export class TlsGate implements Entrance {
   }
 
   adopt(id: number, client: ClientAddress, destination: ClientAddress | undefined): void {
-    const opening = new TlsOpening(this, id, client.clone(), destination);
-    this.#waiting.add(opening);
-    this.dispatcher.bind(id, opening);
-    this.dispatcher.commands.deadline(id, HELLO_TIMEOUT_MS);
+    this.waitFor(new TlsOpening(this, id, client.clone(), destination), HELLO_TIMEOUT_MS);
   }
 
   /** Whether everything that no rule names goes on as it is, TLS or not. */
@@ -150,26 +134,15 @@ export class TlsGate implements Entrance {
     return this.#plan?.policies[context] ?? 0;
   }
 
-  /** The opening has handed its connection on. */
-  forget(opening: TlsOpening): void {
-    this.#waiting.delete(opening);
-  }
-
-  /** The connection of an opening ends, or has ended, here. */
-  over(opening: TlsOpening): void {
-    if (!this.#waiting.delete(opening)) return;
-    this.refusedCount++;
-    this.onConnectionOver?.();
+  /** Whoever ends here has not shown a hello, or has not come to the end of the handshake. */
+  override over(opening: Newcomer): void {
+    if (this.waiting.has(opening)) this.refusedCount++;
+    super.over(opening);
   }
 
   /** The listening socket is going away: who has begun may finish, and go on to the corridor, but not for long. */
   endSoon(): void {
-    for (const opening of this.#waiting) opening.hurry();
-  }
-
-  /** Ends what waits. */
-  closeAll(): void {
-    for (const opening of this.#waiting) opening.close();
+    for (const { id } of this.waiting) this.dispatcher.commands.deadline(id, ENDING_TIMEOUT_MS);
   }
 }
 
@@ -183,9 +156,8 @@ function* waysOf(rules: readonly PassthroughPlan[]): Generator<readonly [string,
 }
 
 /** A connection from its accept until TLS is established, or it is passed on. */
-class TlsOpening implements ConnectionHandler {
+class TlsOpening extends Newcomer {
   readonly #gate: TlsGate;
-  readonly #id: number;
   readonly #client: ClientAddress;
   readonly #destination: ClientAddress | undefined;
   /** Index of the context that ends TLS, once the hello has been read. */
@@ -196,8 +168,8 @@ class TlsOpening implements ConnectionHandler {
   #helloMs = 0.5;
 
   constructor(gate: TlsGate, id: number, client: ClientAddress, destination: ClientAddress | undefined) {
+    super(gate, id);
     this.#gate = gate;
-    this.#id = id;
     this.#client = client;
     this.#destination = destination;
   }
@@ -213,8 +185,8 @@ class TlsOpening implements ConnectionHandler {
     }
     const isHello = result > 0;
     const branch = isHello ? this.#gate.branchOf(hello) : -1;
-    if (branch >= 0) this.#handOver(this.#gate.branches[branch]!, offset, length, ended);
-    else if (this.#gate.passesOthers) this.#handOver(this.#gate.next, offset, length, ended);
+    if (branch >= 0) this.#pass(this.#gate.branches[branch]!, offset, length, ended);
+    else if (this.#gate.passesOthers) this.#pass(this.#gate.next, offset, length, ended);
     else if (isHello) this.#secure(hello, offset, length);
     else this.#refuse(result, offset);
   }
@@ -225,8 +197,8 @@ class TlsOpening implements ConnectionHandler {
     this.#context = this.#gate.contextOf(hello);
     // As they were when it began: a reload may come in between.
     this.#policy = this.#gate.policyOf(this.#context);
-    commands.secure(this.#id, this.#gate.handleOf(this.#context), offset, length);
-    commands.deadline(this.#id, HANDSHAKE_TIMEOUT_MS);
+    commands.secure(this.id, this.#gate.handleOf(this.#context), offset, length);
+    commands.deadline(this.id, HANDSHAKE_TIMEOUT_MS);
   }
 
   onSecured(id: number, _version: number, flags: number): void {
@@ -234,32 +206,17 @@ class TlsOpening implements ConnectionHandler {
     this.#gate.times.record(this.#gate.dispatcher.nowMs - this.#helloMs);
     const der = (flags & SECURED_WITH_CERTIFICATE) !== 0 ? engine.peerCertificate(id) : undefined;
     this.#client.secure = { policy: this.#policy, certificate: der && new X509Certificate(der) };
-    this.#handOver(this.#gate.next, 0, 0, false);
+    this.#pass(this.#gate.next, 0, 0, false);
   }
 
-  /** Gives the connection away, with the bytes that have come. */
-  #handOver(next: Entrance, offset: number, length: number, ended: boolean): void {
-    const { dispatcher } = this.#gate;
-    const id = this.#id;
-    this.#gate.forget(this);
-    dispatcher.unbind(id);
-    dispatcher.commands.clearDeadline(id);
-    next.adopt(id, this.#client, this.#destination);
-    if (length > 0) dispatcher.handlerOf(id)?.onData(id, offset, length, ended);
+  #pass(next: Entrance, offset: number, length: number, ended: boolean): void {
+    this.handOver(next, this.#client, this.#destination, offset, length, ended);
   }
 
   onDeadline(): void {
     // A server may have the first word, as with databases: then nobody has said a name.
-    if (this.#gate.passesOthers && !this.#hasBytes) this.#handOver(this.#gate.next, 0, 0, false);
+    if (this.#gate.passesOthers && !this.#hasBytes) this.#pass(this.#gate.next, 0, 0, false);
     else this.close();
-  }
-
-  onEnd(): void {
-    this.close();
-  }
-
-  onClosed(): void {
-    this.#gate.over(this);
   }
 
   #refuse(result: number, offset: number): void {
@@ -272,28 +229,9 @@ class TlsOpening implements ConnectionHandler {
     dispatcher.reserveScratch(PLAIN_HTTP_ANSWER.length);
     const at = dispatcher.scratch.take(PLAIN_HTTP_ANSWER.length);
     dispatcher.scratch.bytes.set(PLAIN_HTTP_ANSWER, at);
-    dispatcher.commands.send(this.#id, 0, 0, at, PLAIN_HTTP_ANSWER.length);
-    dispatcher.unbind(this.#id);
-    dispatcher.commands.closeLingering(this.#id, REFUSAL_LINGER_MS);
+    dispatcher.commands.send(this.id, 0, 0, at, PLAIN_HTTP_ANSWER.length);
+    dispatcher.unbind(this.id);
+    dispatcher.commands.closeLingering(this.id, REFUSAL_LINGER_MS);
     this.#gate.over(this);
   }
-
-  hurry(): void {
-    this.#gate.dispatcher.commands.deadline(this.#id, ENDING_TIMEOUT_MS);
-  }
-
-  close(): void {
-    const { dispatcher } = this.#gate;
-    dispatcher.unbind(this.#id);
-    dispatcher.commands.close(this.#id);
-    this.#gate.over(this);
-  }
-
-  onConnected(): void {}
-
-  onConnectFailed(): void {}
-
-  onRelayDone(): void {}
-
-  onTunnelClosed(): void {}
 }
