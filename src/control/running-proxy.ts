@@ -8,21 +8,15 @@ import type { Config } from '../config/config.ts';
 import { tlsFilesOf } from '../config/load-tls.ts';
 import { type ConfigResult, recheckFiles } from '../config/validate-config.ts';
 import { Board } from '../contract/board.ts';
-import type { ShardSnapshot } from '../contract/messages.ts';
-import type { ListenerPlan, Plan } from '../contract/plan.ts';
-import { systemClock } from '../core/clock.ts';
+import type { Plan } from '../contract/plan.ts';
 import { ProxyError } from '../core/errors.ts';
-import { counterTotals, type Sample } from '../observe/counter-totals.ts';
 import { EventCounters } from '../observe/event-counters.ts';
-import type { MetricFamily } from '../observe/prometheus-text.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import { AcmeManager } from './acme/acme-manager.ts';
 import type { AcmeChallenge, ChallengeHost } from './acme/challenge.ts';
 import type { AdminQuestion, AdminSource } from './admin/admin-routes.ts';
 import { ADMIN_CONNECTIONS_MAX, AdminServer } from './admin/admin-server.ts';
-import { LiveView, type Look } from './admin/live-view.ts';
-import { makeMetrics } from './admin/metrics.ts';
-import { endpointStatus, makeStatus, type Status } from './admin/status.ts';
+import { endpointStatus, type Status } from './admin/status.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { chooseEngine, type EngineChoice } from './choose-engine.ts';
 import { PlanCompiler } from './compile-plan.ts';
@@ -35,6 +29,7 @@ import { HealthMonitor } from './health/health-monitor.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { checkMachine } from './machine-checks.ts';
 import { becomeUser } from './privileges.ts';
+import { type ListenerInfo, ProxyReport } from './proxy-report.ts';
 import { RecentEvents } from './recent-events.ts';
 import { Reloader, type ReloadOutcome } from './reloader.ts';
 import { type NameUse, Resolver, type ResolverOptions } from './resolver.ts';
@@ -69,15 +64,6 @@ export interface ProxyOptions {
   readonly names?: Pick<ResolverOptions, 'lookup' | 'refreshIntervalMs'>;
 }
 
-export interface ListenerInfo {
-  readonly name: string;
-  readonly protocol: 'http' | 'tcp';
-  /** As bound: port 0 is replaced by the real one. */
-  readonly address: string;
-  /** Where it leads, for people. */
-  readonly leadsTo: string;
-}
-
 export class RunningProxy {
   #config: Config;
   readonly #log: EventLog;
@@ -85,17 +71,15 @@ export class RunningProxy {
   readonly #board: Board;
   readonly #compiler: PlanCompiler;
   readonly #resolver: Resolver;
-  readonly #descriptorLimit: number;
-  readonly #counters: EventCounters;
   readonly #accessLogs: AccessLogFiles;
   readonly #exporter: SpanExporter | undefined;
-  readonly #live: LiveView;
   readonly #sockets: ListeningSockets;
   readonly #supervisor: Supervisor;
   readonly #health: HealthMonitor;
   readonly #drains: EndpointDrains;
   readonly #operator: EndpointOperator;
   readonly #reloader: Reloader;
+  readonly #report: ProxyReport;
   readonly #acme: AcmeManager;
   /** What authorities want to see now. */
   #challenges: readonly AcmeChallenge[] = [];
@@ -125,16 +109,9 @@ export class RunningProxy {
       exporter: SpanExporter | undefined;
     },
   ) {
-    this.#counters = parts.counters;
     this.#accessLogs = parts.accessLogs;
     this.#exporter = parts.exporter;
-    this.#live = new LiveView({
-      look: () => this.#look(),
-      events: (after) => parts.events.after(after),
-      nowMs: () => systemClock.nowMs(),
-      wallMs: () => systemClock.wallMs(),
-    });
-    const { engine, board, plan, sockets, shardCount } = parts;
+    const { engine, board, plan, sockets, shardCount, counters } = parts;
     this.#shardCount = shardCount;
     this.#config = config;
     this.#log = options.log;
@@ -144,12 +121,11 @@ export class RunningProxy {
     this.#resolver = parts.resolver;
     this.#sockets = sockets;
     const use = readDescriptorUse(engine.addon, ADMIN_CONNECTIONS_MAX);
-    this.#descriptorLimit = use.limit;
     if (options.checksMachine) for (const advice of checkMachine(use.limit)) this.#log.warn(`machine: ${advice}`);
     this.#health = new HealthMonitor({
       board,
       log: options.log,
-      counters: this.#counters,
+      counters,
       checksAtOnceMax: use.checks,
     });
     this.#supervisor = new Supervisor({
@@ -166,7 +142,7 @@ export class RunningProxy {
       onAccessLog: (batch, done) => this.#accessLogs.write(batch, done),
     });
     this.#drains = new EndpointDrains((endpoints) => this.#supervisor.cutEndpoints(endpoints));
-    this.#operator = new EndpointOperator(board, this.#drains, options.log, this.#counters);
+    this.#operator = new EndpointOperator(board, this.#drains, options.log, counters);
     this.#upgrader = new Upgrader({
       log: options.log,
       addon: engine.addon,
@@ -178,7 +154,18 @@ export class RunningProxy {
     this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
     const apply = (next: Config) => this.#put(next);
     const { load, log, onReload } = options;
-    this.#reloader = new Reloader({ load, apply, log, counters: this.#counters, ...(onReload && { onReload }) });
+    this.#reloader = new Reloader({ load, apply, log, counters, ...(onReload && { onReload }) });
+    this.#report = new ProxyReport({
+      engine: engine.kind,
+      supervisor: this.#supervisor,
+      board,
+      counters,
+      events: parts.events,
+      descriptorLimit: use.limit,
+      addressOf: (slot) => sockets.addressOf(slot),
+      reloads: () => this.#reloader.outcome,
+      isDraining: () => this.#phase === 'draining',
+    });
   }
 
   /**
@@ -236,13 +223,7 @@ export class RunningProxy {
   }
 
   get listeners(): readonly ListenerInfo[] {
-    const { plan } = this.#supervisor;
-    return plan.listeners.map((listener) => ({
-      name: listener.name,
-      protocol: listener.protocol,
-      address: this.#sockets.addressOf(listener.slot),
-      leadsTo: leadsTo(listener, plan),
-    }));
+    return this.#report.listeners;
   }
 
   /** Where the admin API answers, or undefined if it is off. */
@@ -252,33 +233,11 @@ export class RunningProxy {
 
   /** Connections that are open now, to clients and to endpoints. */
   get connections(): number {
-    return this.#supervisor.shards().reduce((sum, shard) => sum + shard.connections, 0);
+    return this.#report.connections;
   }
 
-  async status(): Promise<Status> {
-    return this.#statusOf(await this.#supervisor.snapshots());
-  }
-
-  async #look(): Promise<Look> {
-    const snapshots = await this.#supervisor.snapshots();
-    return {
-      status: this.#statusOf(snapshots),
-      snapshots,
-      totals: this.#supervisor.totals(),
-      latencies: this.#supervisor.latencies(),
-    };
-  }
-
-  #statusOf(snapshots: readonly ShardSnapshot[]): Status {
-    return makeStatus({
-      plan: this.#supervisor.plan,
-      board: this.#board,
-      ...this.#reloader.outcome,
-      draining: this.#phase === 'draining',
-      shards: this.#supervisor.shards(),
-      snapshots,
-      addressOf: (slot) => this.#sockets.addressOf(slot),
-    });
+  status(): Promise<Status> {
+    return this.#report.status();
   }
 
   /** Resolves when a successor has taken over: from then on this proxy is to be drained. */
@@ -334,7 +293,7 @@ export class RunningProxy {
     this.#acme.stop();
     this.#health.stop();
     this.#drains.stop();
-    this.#live.stop();
+    this.#report.live.stop();
     const closed = this.#supervisor.close();
     this.#ending ??= closed;
     await closed;
@@ -370,10 +329,10 @@ export class RunningProxy {
     if (admin !== 'off') {
       const source = {
         phase: () => this.#phase,
-        live: this.#live,
+        live: this.#report.live,
         token: admin.token,
-        status: () => this.status(),
-        metrics: () => this.#metrics(),
+        status: () => this.#report.status(),
+        metrics: () => this.#report.metrics(),
         reload: this.#reloader.hasSource ? () => this.reload() : undefined,
         upgrade: this.#upgrader.isPossible ? () => this.upgrade() : undefined,
         endpoint: (action: EndpointAction, cluster: string, address: string, deadlineMs: number | undefined) =>
@@ -384,7 +343,7 @@ export class RunningProxy {
           : undefined,
       };
       const taken = isSame ? descriptor : undefined;
-      this.#live.start();
+      this.#report.live.start();
       this.#admin = await AdminServer.listen(admin.address, source, this.#log, addon, taken);
     }
   }
@@ -399,7 +358,7 @@ export class RunningProxy {
     const cut = await drainShards(this.#supervisor, options);
     this.#health.stop();
     this.#drains.stop();
-    this.#live.stop();
+    this.#report.live.stop();
     await this.#closeOutlets();
     return cut;
   }
@@ -409,30 +368,6 @@ export class RunningProxy {
     await this.#accessLogs.close();
     await this.#exporter?.close();
     await this.#admin?.close();
-  }
-
-  async #metrics(): Promise<readonly MetricFamily[]> {
-    const snapshots = await this.#supervisor.snapshots();
-    return makeMetrics({
-      engine: this.#engine.kind,
-      totals: this.#allTotals(),
-      latencies: this.#supervisor.latencies(),
-      snapshots,
-      shards: this.#supervisor.shards(),
-      plan: this.#supervisor.plan,
-      board: this.#board,
-      configVersion: this.#reloader.outcome.configVersion,
-      draining: this.#phase === 'draining',
-      descriptorLimit: this.#descriptorLimit,
-    });
-  }
-
-  /** What shards and the control plane count; some of it is counted by both. */
-  #allTotals(): readonly Sample[] {
-    const totals = counterTotals();
-    totals.put(0, this.#supervisor.totals());
-    totals.put(1, this.#counters.samples());
-    return totals.totals();
   }
 
   /** Puts a configuration in force, or throws a ProxyError and leaves everything as it is. */
@@ -587,12 +522,4 @@ function namesOf(config: Config): readonly NameUse[] {
       address.family === 'name' ? [{ host: address.host, cluster: cluster.name }] : [],
     ),
   );
-}
-
-function leadsTo(listener: ListenerPlan, plan: Plan): string {
-  if (listener.protocol === 'tcp') return `cluster ${plan.clusters[listener.cluster]?.name}`;
-  const [only, second] = listener.routes;
-  if (second !== undefined || only?.action.kind !== 'forward')
-    return second === undefined ? '1 route' : `${listener.routes.length} routes`;
-  return `cluster ${only.action.clusters.map(({ cluster }) => plan.clusters[cluster]?.name).join(', ')}`;
 }
