@@ -2,9 +2,9 @@ import { formatCount, formatFigure, formatPercent } from '../../report/figures.t
 import type { Table } from '../../report/table.ts';
 import type { Results } from '../../results.ts';
 import { median } from '../../statistics.ts';
-import { LAYER_TITLES, type SubjectName } from '../../vocabulary.ts';
-import { type CostModel, fitCostModel, TERMS } from '../cost-model.ts';
-import { observationsOf, PRICED, type Priced } from '../observations.ts';
+import { LAYER_TITLES } from '../../vocabulary.ts';
+import { fitCostModel, TERMS } from '../cost-model.ts';
+import { observationsOf, PRICED, type Priced, type PricedSubject } from '../observations.ts';
 import { type Block, command, type Section, table, text } from '../report/document.ts';
 import { type Bar, drawStacks } from '../report/plots.ts';
 import { requestBlocks, tlsBlocks } from './questions.ts';
@@ -20,12 +20,6 @@ const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   resumptions: 'a resumed one',
   wakeups: 'a wake-up',
 };
-
-export interface PricedSubject {
-  readonly priced: Priced;
-  readonly subject: SubjectName;
-  readonly model: CostModel;
-}
 
 export function priceSection(results: Results): Section | undefined {
   const models = (Object.keys(PRICED) as Priced[]).flatMap((priced) =>

@@ -4,10 +4,9 @@ import type { Results } from '../../results.ts';
 import { LAYER_TITLES, type Layer, LOAD_TITLES, SIZE_TITLES, USUAL_CONNECTIONS } from '../../vocabulary.ts';
 import { type Prices, TERMS, type Work } from '../cost-model.ts';
 import { crossing } from '../crossing.ts';
-import { observationsOf, type Priced } from '../observations.ts';
+import { observationsOf, type Priced, type PricedSubject } from '../observations.ts';
 import { type Block, command, text } from '../report/document.ts';
 import { type Curve, drawCurves } from '../report/plots.ts';
-import type { PricedSubject } from './prices.ts';
 import { figuresOf, formatTick, US } from './shared.ts';
 
 /** At which number of requests per connection do the layers cost the same? From the prices and the measured packets. */

@@ -198,10 +198,23 @@ describe('the work of a scenario', () => {
     const results = studyResults();
     const find = (priced: 'l4' | 'l7' | 'tls', title: string) =>
       observationsOf(results, priced, 'fourseven').find((one) => one.title === title)!.work;
-    expect(find('l7', 'L7, 16 KiB body')).toMatchObject({ connections: 0, requests: 1, kibibytes: 16, packets: 5 });
+    expect(find('l7', 'L7, 16 KiB body')).toMatchObject({ requests: 1, kibibytes: 16, packets: 5 });
     expect(find('l4', 'L4, small body, a connection for each request')).toMatchObject({ connections: 2, requests: 0 });
     // A message comes back, and is no request.
     expect(find('l7', 'L7, 16 KiB body, WebSocket messages')).toMatchObject({ requests: 0, kibibytes: 32 });
     expect(find('tls', 'TLS 1.3, full handshakes, small body')).toMatchObject({ connections: 0, handshakes: 1 });
+  });
+
+  it('has a share of the connections that are kept, which were made once', () => {
+    const results = studyResults();
+    const { requests } = results.throughput[0]!.rounds[0]!;
+    const connectionsOf = (priced: 'l4' | 'l7', title: string) =>
+      observationsOf(results, priced, 'fourseven').find((one) => one.title === title)!.work.connections;
+    expect(connectionsOf('l7', 'L7, small body')).toBeCloseTo(64 / requests);
+    expect(connectionsOf('l7', 'L7, small body, 256 connections')).toBeCloseTo(256 / requests);
+    // On both sides: Layer 4 does not keep those to the endpoint.
+    expect(connectionsOf('l4', 'L4, small body, 256 connections')).toBeCloseTo(512 / requests);
+    const [tls] = observationsOf(results, 'tls', 'fourseven');
+    expect(tls!.work).toMatchObject({ connections: 0, handshakes: 64 / requests });
   });
 });
