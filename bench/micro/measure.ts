@@ -1,6 +1,6 @@
 import type { MicroResult } from '../results.ts';
 
-const ROUNDS = 9;
+const ROUNDS = 3;
 
 /**
  * Nanoseconds per run, warm, on one thread: one sample per round, the first one thrown away. `run` gets the number of the run, so that it need not do
