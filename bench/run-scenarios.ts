@@ -140,6 +140,7 @@ interface Lineup {
 async function probeAll(subjects: readonly Subject[], options: Options): Promise<Lineup> {
   const ready: Record<Layer, Subject[]> = {
     l7: [],
+    logged: [],
     l4: [],
     tls: [],
     reencrypted: [],

@@ -3,8 +3,9 @@
 /**
  * `tls`: L7 behind TLS 1.3. `reencrypted`: the same, with TLS to the endpoint as well. `full` and `resumed`: `tls` with a connection for each
  * request, with a whole handshake or with a session of the one before. `passed`: L4, TLS that goes on to the endpoint by the name in its hello.
+ * `logged`: L7 with an access log to a file, in the form that each subject has unless another is asked for.
  */
-export const LAYERS = ['l7', 'l4', 'tls', 'reencrypted', 'full', 'resumed', 'passed'] as const;
+export const LAYERS = ['l7', 'logged', 'l4', 'tls', 'reencrypted', 'full', 'resumed', 'passed'] as const;
 export type Layer = (typeof LAYERS)[number];
 /** Measured unless others are asked for. */
 export const USUAL_LAYERS: readonly Layer[] = ['l7', 'l4', 'tls'];
@@ -90,6 +91,7 @@ export type Scenario = (typeof SCENARIOS)[number];
 
 export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
   l7: 'L7',
+  logged: 'L7 with an access log',
   l4: 'L4',
   tls: 'TLS 1.3',
   reencrypted: 'TLS 1.3 on both sides',
@@ -101,6 +103,7 @@ export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
 /** The loads that make sense for a layer. */
 const LOADS_OF: Readonly<Record<Layer, readonly LoadKind[]>> = {
   l7: LOADS,
+  logged: ['kept', 'fresh', 'pipelined', 'upload'],
   l4: ['kept', 'fresh', 'pipelined', 'upload', 'messages'],
   // A connection for each request is what the next two are about.
   tls: ['kept', 'pipelined', 'upload'],
@@ -130,7 +133,7 @@ export function casesOf(
 
 /** Whether clients speak TLS. */
 export function isSecure(layer: Layer): boolean {
-  return layer !== 'l7' && layer !== 'l4';
+  return layer !== 'l7' && layer !== 'logged' && layer !== 'l4';
 }
 
 /** Whether requests are looked at. */

@@ -14,6 +14,7 @@ export interface Bar {
 
 export const BARS: readonly Bar[] = [
   processorBar('l7', 'small', ['haproxy'], 0.95, 0.88),
+  processorBar('logged', 'small', ['haproxy'], 0.95, 0.88),
   processorBar('l7', '16k', ['haproxy', 'nginx'], 0.9, 0.5),
   processorBar('l7', '1m', ['haproxy', 'nginx'], 0.6, 0.4),
   processorBar('l7', 'small', ['http-proxy'], 1 / 4, 1 / 5),

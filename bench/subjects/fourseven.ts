@@ -37,7 +37,7 @@ async function prepare(program: string, name: keyof typeof ENGINES, assignment: 
   return { command: [program, 'run', file], readiness: 'line' };
 }
 
-function tlsFor({ layer, certificate, key }: Omit<Assignment, 'directory'>): string {
+function tlsFor({ layer, certificate, key }: Assignment): string {
   if (!isSecure(layer)) return '';
   const what =
     layer === 'passed'
@@ -47,8 +47,9 @@ function tlsFor({ layer, certificate, key }: Omit<Assignment, 'directory'>): str
 }
 
 /** The configuration of the proxy under test. Everything that it does not name is a default. */
-export function configurationFor(name: keyof typeof ENGINES, assignment: Omit<Assignment, 'directory'>): string {
-  const { layer, listenPort, originPort } = assignment;
+export function configurationFor(name: keyof typeof ENGINES, assignment: Assignment): string {
+  const { layer, listenPort, originPort, directory } = assignment;
+  const more = layer === 'logged' ? `\n    accessLog: { file: ${directory}/access.log }` : tlsFor(assignment);
   return `# Fourseven in the benchmark: one shard, all defaults on.
 shards: 1
 engine: ${ENGINES[name]}
@@ -58,7 +59,7 @@ listeners:
   bench:
     address: 127.0.0.1:${listenPort}
     protocol: ${isHttp(layer) ? 'http' : 'tcp'}
-    cluster: origin${name === 'fourseven-plain' ? '' : tlsFor(assignment)}
+    cluster: origin${name === 'fourseven-plain' ? '' : more}
 
 clusters:
   origin:

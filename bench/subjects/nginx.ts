@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { RIVALS } from '../paths.ts';
 import { fillTemplate } from '../template.ts';
-import type { Layer } from '../vocabulary.ts';
+import { isSecure, type Layer } from '../vocabulary.ts';
 import type { Assignment, Availability, Launch, Subject } from './subject.ts';
 
 const REMEDY = 'install nginx, on Debian: apt-get install nginx';
@@ -27,7 +27,7 @@ export function nginx(children: ChildProcesses): Subject {
   const program = findProgram('nginx');
   return {
     name: 'nginx',
-    layers: ['l7', 'l4', 'tls', 'reencrypted', 'full', 'resumed'],
+    layers: ['l7', 'logged', 'l4', 'tls', 'reencrypted', 'full', 'resumed'],
     messages: true,
     configuration: 'bench/rivals/nginx-l7.conf, nginx-l4.conf, nginx-tls.conf',
     probe: (layer) => probe(children, program, layer),
@@ -49,7 +49,7 @@ async function probe(children: ChildProcesses, program: string | undefined, laye
 
 async function prepare(children: ChildProcesses, program: string, assignment: Assignment): Promise<Launch> {
   const { layer, serves, listenPort, originPort, connections, directory, certificate, key } = assignment;
-  const kind = layer === 'l7' || layer === 'l4' ? layer : 'tls';
+  const kind = layer === 'l4' ? layer : isSecure(layer) ? 'tls' : 'l7';
   const template = await readFile(`${RIVALS}/nginx-${kind}.conf`, 'utf8');
   const { stream } = await askBuild(children, program);
   const loadModule = typeof stream === 'object' ? `load_module ${stream.path};` : '';
@@ -58,8 +58,12 @@ async function prepare(children: ChildProcesses, program: string, assignment: As
       ? 'proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;'
       : 'proxy_set_header Connection "";';
   const scheme = layer === 'reencrypted' ? 'https' : 'http';
-  const own =
-    layer === 'l4' ? { loadModule } : kind === 'tls' ? { certificate, key, scheme, connection } : { connection };
+  const log = layer === 'logged' ? `${directory}/access.log` : 'off';
+  const own = {
+    l4: { loadModule },
+    l7: { connection, log },
+    tls: { certificate, key, scheme, connection },
+  }[kind];
   const file = `${directory}/nginx-${layer}.conf`;
   await writeFile(file, fillTemplate(template, { directory, listenPort, originPort, connections, ...own }));
   return { command: [program, '-e', 'stderr', '-p', directory, '-c', file], readiness: 'port' };

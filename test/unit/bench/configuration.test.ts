@@ -15,6 +15,7 @@ const PLACE = {
   connections: 64,
   certificate: '/c.pem',
   key: '/k.pem',
+  directory: '/d',
 } as const;
 
 describe('the configurations of the subjects', () => {
@@ -59,6 +60,16 @@ describe('the configurations of the subjects', () => {
   ] as const)('lets TLS (%s, %s) end in a %s listener, or pass', (layer, name, protocol, tls) => {
     const { bench } = parse(configurationFor(name, { layer, ...PLACE })).listeners;
     expect(bench).toEqual({ address: '127.0.0.1:4001', protocol, cluster: 'origin', ...(tls && { tls }) });
+  });
+
+  it('has an access log where that is the point', () => {
+    const { bench } = parse(configurationFor('fourseven', { layer: 'logged', ...PLACE })).listeners;
+    expect(bench).toEqual({
+      address: '127.0.0.1:4001',
+      protocol: 'http',
+      cluster: 'origin',
+      accessLog: { file: '/d/access.log' },
+    });
   });
 
   it('speaks TLS to the endpoint, too, where that is asked for', () => {

@@ -17,6 +17,7 @@ describe('the cases of a layer', () => {
 
   it.each([
     ['l7', ['kept', 'fresh', 'pipelined', 'unpooled', 'upload', 'messages']],
+    ['logged', ['kept', 'fresh', 'pipelined', 'upload']],
     ['l4', ['kept', 'fresh', 'pipelined', 'upload', 'messages']],
     ['tls', ['kept', 'pipelined', 'upload']],
     ['reencrypted', ['kept', 'fresh', 'pipelined', 'upload']],
