@@ -51,7 +51,7 @@ export class SessionRecord {
   tell(log: AccessLog, cluster: string, outcome: SessionOutcome, phase: Phase, nowMs: number): void {
     const { entry } = log;
     entry.reset();
-    entry.wrote(EntryText.CLIENT, this.#client.write(entry.bytes, entry.startOf(EntryText.CLIENT)));
+    entry.wrote(EntryText.CLIENT, this.#client.write(entry.bytes, entry.room));
     entry.port = this.#client.port;
     entry.cluster = cluster;
     entry.endpoint = this.#endpoint;

@@ -70,7 +70,7 @@ export class ExchangeRecord {
 
 /** Writes who a client is into its entry. */
 export function putClient(entry: AccessEntry, client: ClientAddress): void {
-  entry.wrote(EntryText.CLIENT, client.write(entry.bytes, entry.startOf(EntryText.CLIENT)));
+  entry.wrote(EntryText.CLIENT, client.write(entry.bytes, entry.room));
   entry.port = client.port;
   entry.isSecure = client.secure !== undefined;
 }

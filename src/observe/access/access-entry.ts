@@ -2,6 +2,7 @@
  * What is told of one exchange or session: filled in while it runs, written when it is over. Reused. What a client has sent is copied here while its
  * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
  */
+import { putBytes } from './line-bytes.ts';
 
 /** Texts of an entry, and the most bytes that are kept of each. */
 export const EntryText = {
@@ -15,10 +16,8 @@ export const EntryText = {
 } as const;
 export type EntryTextName = (typeof EntryText)[keyof typeof EntryText];
 const TEXT_MAX_BYTES = [32, 2048, 256, 512, 512, 128, 48] as const;
-const TEXT_STARTS = TEXT_MAX_BYTES.map((_, index) =>
-  TEXT_MAX_BYTES.slice(0, index).reduce((sum, size) => sum + size, 0),
-);
 const TEXTS_BYTES = TEXT_MAX_BYTES.reduce((sum, size) => sum + size, 0);
+const SPANS = 2 * TEXT_MAX_BYTES.length;
 
 /** Most bytes that an entry takes once it is written: every byte escaped, and the rest around it. */
 export const LINE_MAX_BYTES = 6 * TEXTS_BYTES + 2048;
@@ -44,8 +43,11 @@ export type Phase = (typeof PHASES)[number];
 export const NO_TIME = -1;
 
 export class AccessEntry {
+  /** The texts, one behind the other: what is told of a request is mostly short, and so lies together. */
   readonly bytes = new Uint8Array(TEXTS_BYTES);
-  readonly #lengths = new Int32Array(TEXT_MAX_BYTES.length);
+  #used = 0;
+  /** Of each text: where it begins and ends. */
+  readonly #spans = new Int32Array(SPANS);
   versionMinor = 1;
   status = 0;
   route = '';
@@ -70,7 +72,8 @@ export class AccessEntry {
   phase: Phase = 'done';
 
   reset(): void {
-    this.#lengths.fill(0);
+    this.#used = 0;
+    for (let index = 0; index < SPANS; index++) this.#spans[index] = 0;
     this.versionMinor = 1;
     this.status = 0;
     this.route = '';
@@ -91,26 +94,31 @@ export class AccessEntry {
     this.phase = 'done';
   }
 
-  /** Keeps a copy of `source[start, end)`. */
+  /** Keeps a copy of `source[start, end)`, cut at what there is room for. Put again, it takes the place of the one before. */
   put(text: EntryTextName, source: Uint8Array, start: number, end: number): void {
-    const length = Math.min(end - start, TEXT_MAX_BYTES[text]);
-    const { bytes } = this;
-    const shift = TEXT_STARTS[text]! - start;
-    for (let from = start; from < start + length; from++) bytes[from + shift] = source[from]!;
-    this.#lengths[text] = length;
+    const length = Math.min(end - start, TEXT_MAX_BYTES[text], TEXTS_BYTES - this.#used);
+    putBytes(this.bytes, this.#used, source, start, start + length);
+    this.wrote(text, length);
+  }
+
+  /** Where somebody else may write a text of up to its most bytes; `wrote` has to follow. */
+  get room(): number {
+    return this.#used;
+  }
+
+  /** How many bytes of the text were written at `room`. */
+  wrote(text: EntryTextName, length: number): void {
+    this.#spans[2 * text] = this.#used;
+    this.#used += length;
+    this.#spans[2 * text + 1] = this.#used;
   }
 
   startOf(text: EntryTextName): number {
-    return TEXT_STARTS[text]!;
+    return this.#spans[2 * text]!;
   }
 
   endOf(text: EntryTextName): number {
-    return TEXT_STARTS[text]! + this.#lengths[text]!;
-  }
-
-  /** How many bytes of the text were written at `startOf` by somebody else. */
-  wrote(text: EntryTextName, length: number): void {
-    this.#lengths[text] = length;
+    return this.#spans[2 * text + 1]!;
   }
 
   /** Ends otherwise than it should. */

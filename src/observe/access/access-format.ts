@@ -1,7 +1,17 @@
 /** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
-import { asciiBytes } from '../../core/bytes.ts';
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
-import { putBytes, putDecimal, putInteger, putJson, putQuoted, putText, putThreeDigits } from './line-bytes.ts';
+import {
+  type Piece,
+  pieceOf,
+  putBytes,
+  putDecimal,
+  putInteger,
+  putJson,
+  putPiece,
+  putQuoted,
+  putText,
+  putThreeDigits,
+} from './line-bytes.ts';
 
 const QUOTE = 0x22;
 const LF = 0x0a;
@@ -9,38 +19,30 @@ const SPACE = 0x20;
 const DASH = 0x2d;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 
-/** An endpoint has its own, unless several routes lead to it. */
-const USUAL_ENDINGS_MAX = 1_024;
-/** Three names, an address, and what stands between. */
-const ENDING_MAX_BYTES = 1_024;
+/** Endpoints whose middles are remembered, and of each those of so many statuses and routes. */
+const USUAL_MIDDLES_MAX = 1_024;
+const MIDDLES_PER_ENDPOINT_MAX = 16;
 
 /** What stands between two values. */
 const Key = {
-  port: asciiBytes('","port":'),
-  method: asciiBytes(',"method":"'),
-  host: asciiBytes(',"host":"'),
-  target: asciiBytes(',"target":"'),
-  protocol: asciiBytes(',"protocol":"HTTP/1.1"'),
-  oldProtocol: asciiBytes(',"protocol":"HTTP/1.0"'),
-  tls: asciiBytes(',"tls":true'),
-  status: asciiBytes(',"status":'),
-  route: asciiBytes(',"route":"'),
-  cluster: asciiBytes(',"cluster":"'),
-  endpoint: asciiBytes(',"endpoint":"'),
-  attempts: asciiBytes(',"attempts":'),
-  endedWell: asciiBytes(',"reason":"ok","endedBy":"-","phase":"done"'),
-  bytesReceived: asciiBytes(',"bytesReceived":'),
-  bytesSent: asciiBytes(',"bytesSent":'),
-  durationMs: asciiBytes(',"durationMs":'),
-  waitMs: asciiBytes(',"waitMs":'),
-  connectMs: asciiBytes(',"connectMs":'),
-  firstByteMs: asciiBytes(',"firstByteMs":'),
-  requestId: asciiBytes(',"requestId":"'),
-  userAgent: asciiBytes(',"userAgent":"'),
-  referer: asciiBytes(',"referer":"'),
+  port: pieceOf('","port":'),
+  method: pieceOf(',"method":"'),
+  host: pieceOf(',"host":"'),
+  target: pieceOf(',"target":"'),
+  bytesSent: pieceOf(',"bytesSent":'),
+  durationMs: pieceOf(',"durationMs":'),
+  waitMs: pieceOf(',"waitMs":'),
+  connectMs: pieceOf(',"connectMs":'),
+  firstByteMs: pieceOf(',"firstByteMs":'),
+  requestId: pieceOf(',"requestId":"'),
+  userAgent: pieceOf(',"userAgent":"'),
+  referer: pieceOf(',"referer":"'),
 } as const;
 
-const JSON_END = asciiBytes('}\n');
+const JSON_BEGIN = '{"time":"';
+/** Where the milliseconds stand in what a line begins with. */
+const JSON_MS_AT = JSON_BEGIN.length + '2026-11-29T21:16:55.'.length;
+const JSON_END = pieceOf('}\n');
 /** As nginx calls it when the client has left without an answer. */
 const STATUS_LEFT = 499;
 
@@ -51,17 +53,15 @@ export class AccessFormatter {
   readonly #listener: string;
   readonly #format: AccessFormat;
   #second = Number.NaN;
-  /** Of that second: `{"time":"2026-11-29T21:16:55.`, and `[29/Nov/2026:21:16:55 +0000]`. */
-  #jsonBegin = asciiBytes('');
-  #clfText = '';
-  readonly #jsonListener: Uint8Array;
+  /** Of that second: `{"time":"2026-11-29T21:16:55.000Z","listener":"web","client":"`, and ` - - [29/Nov/2026:21:16:55 +0000] `. */
+  #jsonBegin = pieceOf('');
+  #clfTime = pieceOf('');
   /** By endpoint. */
-  readonly #usualEndings = new Map<string, { route: string; cluster: string; text: Uint8Array }>();
+  readonly #usualMiddles = new Map<string, Middle[]>();
 
   constructor(listener: string, format: AccessFormat) {
     this.#listener = listener;
     this.#format = format;
-    this.#jsonListener = asciiBytes(`Z","listener":"${listener}","client":"`);
   }
 
   /** Writes the line at `bytes[at]` and returns its end. `wallMs`: when it began. */
@@ -79,11 +79,10 @@ export class AccessFormatter {
   }
 
   #jsonHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = putBytes(bytes, at, this.#jsonBegin);
-    next = putThreeDigits(bytes, next, Math.floor(wallMs - this.#second * 1000));
-    next = putBytes(bytes, next, this.#jsonListener);
-    next = quoted(bytes, next, entry, EntryText.CLIENT);
-    next = putBytes(bytes, next, Key.port);
+    let next = putPiece(bytes, at, this.#jsonBegin);
+    putThreeDigits(bytes, at + JSON_MS_AT, Math.floor(wallMs - this.#second * 1000));
+    next = client(bytes, next, entry);
+    next = putPiece(bytes, next, Key.port);
     return putInteger(bytes, next, entry.port);
   }
 
@@ -92,37 +91,37 @@ export class AccessFormatter {
     next = jsonText(bytes, next, Key.method, entry, EntryText.METHOD);
     next = jsonText(bytes, next, Key.host, entry, EntryText.HOST);
     next = jsonText(bytes, next, Key.target, entry, EntryText.TARGET);
-    next = putBytes(bytes, next, entry.versionMinor === 0 ? Key.oldProtocol : Key.protocol);
-    if (entry.isSecure) next = putBytes(bytes, next, Key.tls);
-    next = putBytes(bytes, next, Key.status);
-    next = putInteger(bytes, next, entry.status);
-    if (entry.reason === 'ok' && entry.attempts === 1) next = putBytes(bytes, next, this.#usualEnding(entry));
-    else next = ending(bytes, next, entry);
+    const isUsual = entry.reason === 'ok' && entry.attempts === 1;
+    next = isUsual ? putPiece(bytes, next, this.#usualMiddle(entry)) : putText(bytes, next, middleOf(entry));
     next = times(bytes, next, entry);
     next = time(bytes, next, Key.firstByteMs, entry.firstByteMs);
     next = jsonText(bytes, next, Key.requestId, entry, EntryText.REQUEST_ID);
     next = jsonText(bytes, next, Key.userAgent, entry, EntryText.USER_AGENT);
     next = jsonText(bytes, next, Key.referer, entry, EntryText.REFERER);
-    return putBytes(bytes, next, JSON_END);
+    return putPiece(bytes, next, JSON_END);
   }
 
   #jsonSession(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
     let next = this.#jsonHead(bytes, at, entry, wallMs);
-    next = ending(bytes, next, entry);
+    next = putText(bytes, next, endingOf(entry));
     next = times(bytes, next, entry);
-    return putBytes(bytes, next, JSON_END);
+    return putPiece(bytes, next, JSON_END);
   }
 
-  /** Where most exchanges went, and that they ended well at the first attempt: as one piece, of which there are few. */
-  #usualEnding(entry: AccessEntry): Uint8Array {
-    const { route, cluster, endpoint } = entry;
-    const known = this.#usualEndings.get(endpoint);
-    if (known?.route === route && known.cluster === cluster) return known.text;
-    if (this.#usualEndings.size >= USUAL_ENDINGS_MAX) this.#usualEndings.clear();
-    const bytes = new Uint8Array(ENDING_MAX_BYTES);
-    const text = bytes.slice(0, ending(bytes, 0, entry));
-    this.#usualEndings.set(endpoint, { route, cluster, text });
-    return text;
+  /** What most exchanges have between what was asked and what it took: as one piece, of which there are few. */
+  #usualMiddle(entry: AccessEntry): Piece {
+    let middles = this.#usualMiddles.get(entry.endpoint);
+    for (let index = 0; middles !== undefined && index < middles.length; index++) {
+      const middle = middles[index]!;
+      if (isMiddleOf(middle, entry)) return middle.piece;
+    }
+    if (this.#usualMiddles.size >= USUAL_MIDDLES_MAX) this.#usualMiddles.clear();
+    if (middles === undefined || middles.length >= MIDDLES_PER_ENDPOINT_MAX) middles = [];
+    this.#usualMiddles.set(entry.endpoint, middles);
+    const { route, cluster, status, versionMinor, isSecure } = entry;
+    const piece = pieceOf(middleOf(entry));
+    middles.push({ route, cluster, status, versionMinor, isSecure, piece });
+    return piece;
   }
 
   /** As Apache's "combined", which every reader of logs knows; where it asks for what we do not know there is a dash. */
@@ -164,11 +163,7 @@ export class AccessFormatter {
   }
 
   #combinedHead(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-    let next = quoted(bytes, at, entry, EntryText.CLIENT);
-    next = putText(bytes, next, ' - - ');
-    next = putText(bytes, next, this.#clfText);
-    bytes[next++] = SPACE;
-    return next;
+    return putPiece(bytes, client(bytes, at, entry), this.#clfTime);
   }
 
   #lookAtClock(wallMs: number): void {
@@ -177,28 +172,47 @@ export class AccessFormatter {
     this.#second = second;
     const date = new Date(second * 1000);
     const iso = date.toISOString();
-    this.#jsonBegin = asciiBytes(`{"time":"${iso.slice(0, 20)}`);
+    this.#jsonBegin = pieceOf(`${JSON_BEGIN}${iso.slice(0, 20)}000Z","listener":"${this.#listener}","client":"`);
     const month = MONTHS[date.getUTCMonth()]!;
-    this.#clfText = `[${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000]`;
+    this.#clfTime = pieceOf(` - - [${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000] `);
   }
 }
 
-/** Where it went, and how it ended. */
-function ending(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-  let next = name(bytes, at, Key.route, entry.route);
-  next = name(bytes, next, Key.cluster, entry.cluster);
-  next = name(bytes, next, Key.endpoint, entry.endpoint);
-  next = putBytes(bytes, next, Key.attempts);
-  next = putInteger(bytes, next, entry.attempts);
-  if (entry.reason === 'ok') return putBytes(bytes, next, Key.endedWell);
-  const { reason, endedBy, phase } = entry;
-  return putText(bytes, next, `,"reason":"${reason}","endedBy":"${endedBy}","phase":"${phase}"`);
+/** Where most exchanges with an endpoint went, and how they ended. */
+interface Middle {
+  readonly route: string;
+  readonly cluster: string;
+  readonly status: number;
+  readonly versionMinor: number;
+  readonly isSecure: boolean;
+  readonly piece: Piece;
+}
+
+function isMiddleOf(middle: Middle, entry: AccessEntry): boolean {
+  const { route, cluster, status, versionMinor, isSecure } = middle;
+  if (status !== entry.status || route !== entry.route || cluster !== entry.cluster) return false;
+  return versionMinor === entry.versionMinor && isSecure === entry.isSecure;
+}
+
+function middleOf(entry: AccessEntry): string {
+  const tls = entry.isSecure ? ',"tls":true' : '';
+  return `,"protocol":"HTTP/1.${entry.versionMinor}"${tls},"status":${entry.status}${endingOf(entry)}`;
+}
+
+/** Where it went, and how it ended; up to the first of the figures. */
+function endingOf({ route, cluster, endpoint, attempts, reason, endedBy, phase }: AccessEntry): string {
+  const to = nameOf('route', route) + nameOf('cluster', cluster) + nameOf('endpoint', endpoint);
+  return `${to},"attempts":${attempts},"reason":"${reason}","endedBy":"${endedBy}","phase":"${phase}","bytesReceived":`;
+}
+
+/** Left out where there is none. */
+function nameOf(key: string, value: string): string {
+  return value === '' ? '' : `,"${key}":"${value}"`;
 }
 
 function times(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-  let next = putBytes(bytes, at, Key.bytesReceived);
-  next = putInteger(bytes, next, entry.requestBytes);
-  next = putBytes(bytes, next, Key.bytesSent);
+  let next = putInteger(bytes, at, entry.requestBytes);
+  next = putPiece(bytes, next, Key.bytesSent);
   next = putInteger(bytes, next, entry.responseBytes);
   next = time(bytes, next, Key.durationMs, entry.durationMs);
   next = time(bytes, next, Key.waitMs, entry.waitMs);
@@ -206,24 +220,22 @@ function times(bytes: Uint8Array, at: number, entry: AccessEntry): number {
 }
 
 /** Left out where there is none. */
-function jsonText(bytes: Uint8Array, at: number, key: Uint8Array, entry: AccessEntry, text: EntryTextName): number {
+function jsonText(bytes: Uint8Array, at: number, key: Piece, entry: AccessEntry, text: EntryTextName): number {
   const start = entry.startOf(text);
   const end = entry.endOf(text);
   if (end === start) return at;
-  const next = putJson(bytes, putBytes(bytes, at, key), entry.bytes, start, end);
+  const next = putJson(bytes, putPiece(bytes, at, key), entry.bytes, start, end);
   bytes[next] = QUOTE;
   return next + 1;
 }
 
-function name(bytes: Uint8Array, at: number, key: Uint8Array, value: string): number {
-  if (value === '') return at;
-  const next = putText(bytes, putBytes(bytes, at, key), value);
-  bytes[next] = QUOTE;
-  return next + 1;
+function time(bytes: Uint8Array, at: number, key: Piece, ms: number): number {
+  return ms === NO_TIME ? at : putDecimal(bytes, putPiece(bytes, at, key), ms);
 }
 
-function time(bytes: Uint8Array, at: number, key: Uint8Array, ms: number): number {
-  return ms === NO_TIME ? at : putDecimal(bytes, putBytes(bytes, at, key), ms);
+/** An address needs no escapes. */
+function client(bytes: Uint8Array, at: number, entry: AccessEntry): number {
+  return putBytes(bytes, at, entry.bytes, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
 }
 
 function quoted(bytes: Uint8Array, at: number, entry: AccessEntry, text: EntryTextName): number {

@@ -2,6 +2,7 @@
  * Writes the parts of a line as bytes. Each function writes at `bytes[at]` and returns where the next part goes, so that a whole line is written with
  * both in registers. Hot path of access logs: no strings are made and nothing is allocated. The caller sees to it that there is room.
  */
+import { asciiBytes } from '../../core/bytes.ts';
 
 const ZERO = 0x30;
 const QUOTE = 0x22;
@@ -9,8 +10,6 @@ const BACKSLASH = 0x5c;
 const DOT = 0x2e;
 const LOWER_X = 0x78;
 const LOWER_U = 0x75;
-/** A call costs as much as so many bytes by hand. */
-const BULK_MIN_BYTES = 16;
 /** Below it, ten times the value is still a small integer. */
 const SMALL_MAX = 100_000_000;
 /** 1: printable ASCII that needs no escape. */
@@ -25,12 +24,38 @@ export function putText(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length;
 }
 
-/** The same, prepared. */
-export function putBytes(bytes: Uint8Array, at: number, text: Uint8Array): number {
-  const { length } = text;
-  if (length >= BULK_MIN_BYTES) bytes.set(text, at);
-  else for (let index = 0; index < length; index++) bytes[at + index] = text[index]!;
-  return at + length;
+/** Such a text, prepared: put at once, whatever its length. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** That of the bytes, which they would take longer to tell. */
+  readonly length: number;
+}
+
+export function pieceOf(text: string): Piece {
+  return { bytes: asciiBytes(text), length: text.length };
+}
+
+export function putPiece(bytes: Uint8Array, at: number, piece: Piece): number {
+  bytes.set(piece.bytes, at);
+  return at + piece.length;
+}
+
+/** A copy of `source[start, end)`. Four at a time, which takes half as long. */
+export function putBytes(bytes: Uint8Array, at: number, source: Uint8Array, start: number, end: number): number {
+  const shift = at - start;
+  let from = start;
+  for (; from < end - 3; from += 4) {
+    const second = source[from + 1]!;
+    const third = source[from + 2]!;
+    const fourth = source[from + 3]!;
+    const to = from + shift;
+    bytes[to] = source[from]!;
+    bytes[to + 1] = second;
+    bytes[to + 2] = third;
+    bytes[to + 3] = fourth;
+  }
+  for (; from < end; from++) bytes[from + shift] = source[from]!;
+  return end + shift;
 }
 
 /** A whole number, at least 0. */
@@ -68,13 +93,33 @@ export function putThreeDigits(bytes: Uint8Array, at: number, value: number): nu
 
 /** The inside of a JSON string. What is not ASCII is told byte by byte: it need not be UTF-8. */
 export function putJson(bytes: Uint8Array, at: number, source: Uint8Array, start: number, end: number): number {
-  let next = at;
-  for (let from = start; from < end; from++) {
+  const plainEnd = putPlain(bytes, at, source, start, end);
+  let next = at + plainEnd - start;
+  for (let from = plainEnd; from < end; from++) {
     const value = source[from]!;
     if (IS_PLAIN[value] === 1) bytes[next++] = value;
     else next = putJsonEscape(bytes, next, value);
   }
   return next;
+}
+
+/** Copies what needs no escape, four bytes at a time. Returns up to where in `source`. */
+function putPlain(bytes: Uint8Array, at: number, source: Uint8Array, start: number, end: number): number {
+  const shift = at - start;
+  let from = start;
+  for (; from < end - 3; from += 4) {
+    const first = source[from]!;
+    const second = source[from + 1]!;
+    const third = source[from + 2]!;
+    const fourth = source[from + 3]!;
+    if ((IS_PLAIN[first]! & IS_PLAIN[second]! & IS_PLAIN[third]! & IS_PLAIN[fourth]!) === 0) break;
+    const to = from + shift;
+    bytes[to] = first;
+    bytes[to + 1] = second;
+    bytes[to + 2] = third;
+    bytes[to + 3] = fourth;
+  }
+  return from;
 }
 
 function putJsonEscape(bytes: Uint8Array, at: number, value: number): number {
@@ -93,8 +138,9 @@ function putJsonEscape(bytes: Uint8Array, at: number, value: number): number {
 
 /** Between quotes of a line for people: as nginx and Apache write it. */
 export function putQuoted(bytes: Uint8Array, at: number, source: Uint8Array, start: number, end: number): number {
-  let next = at;
-  for (let from = start; from < end; from++) {
+  const plainEnd = putPlain(bytes, at, source, start, end);
+  let next = at + plainEnd - start;
+  for (let from = plainEnd; from < end; from++) {
     const value = source[from]!;
     if (IS_PLAIN[value] === 1) {
       bytes[next++] = value;
