@@ -1,12 +1,13 @@
 /**
- * Brings a clone to the state in which it can run: packages, the addon, dist. Each step is done only if it is stale, and says in
- * one line what it does. Node built-ins only.
+ * Brings a clone to the state in which it can run: packages, the addon, dist and bundle. Each step is done only if it is stale, and says in
+ * one line what it does. Node built-ins only, until the packages are there.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildNative, explainMissingNative, nativeIsFresh } from './build-native.mjs';
+import { makeBundle } from './bundle.mjs';
 import { runCommand, say } from './command.mjs';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -64,15 +65,21 @@ export async function ensureNative() {
   return outcome.state === 'failed' ? 'failed' : 'skipped';
 }
 
-/** @returns {Promise<number>} exit code of the compiler */
+/** And the bundle of it. @returns {Promise<number>} exit code of the compiler, or 1 if there is no bundle */
 export async function ensureDist() {
   const digest = digestOfTypeScript();
   if (existsSync(DIST_DIGEST) && readFileSync(DIST_DIGEST, 'utf8') === digest) return 0;
-  say('building dist (tsc)');
+  say('building dist (tsc) and its bundle (rolldown)');
   rmSync(DIST_DIGEST, { force: true });
   const { code } = await runCommand(process.execPath, [TSC, '-p', 'tsconfig.json'], { cwd: ROOT });
   if (code !== 0) return code;
   removeOrphans();
+  try {
+    await makeBundle(ROOT);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  }
   writeFileSync(DIST_DIGEST, digest);
   return 0;
 }
@@ -88,7 +95,7 @@ function removeOrphans() {
 function digestOfTypeScript() {
   const hash = createHash('sha256');
   const sources = listFiles(join(ROOT, 'src')).map((name) => `src/${name}`);
-  for (const name of [...sources, 'tsconfig.json', 'package-lock.json']) {
+  for (const name of [...sources, 'tsconfig.json', 'package-lock.json', 'scripts/bundle.mjs']) {
     hash.update(`${name}\n`).update(readFileSync(join(ROOT, name)));
   }
   return hash.digest('hex');

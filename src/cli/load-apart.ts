@@ -12,7 +12,7 @@ const LOAD_TIMEOUT_MS = 60_000;
  * health checks and the admin API, and those of the shards go first. Whatever a module does there ends with it.
  */
 export async function loadConfigApart(path: string, timeoutMs = LOAD_TIMEOUT_MS): Promise<ConfigResult> {
-  const child = fork(fileURLToPath(new URL('./config-process.js', import.meta.url)), [path], {
+  const child = fork(fileURLToPath(new URL('../cli/config-process.js', import.meta.url)), [path], {
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

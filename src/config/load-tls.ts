@@ -8,7 +8,7 @@ import { TLS_FILE_MAX_BYTES } from './defaults.ts';
 import { error, type Finding, type Path, warning } from './problem.ts';
 import { quote } from './quote.ts';
 import { type Fault, isFault, type Reading } from './reading.ts';
-import { makeSelfSigned } from './self-signed.ts';
+import type { SelfSigned } from './self-signed.ts';
 import { formatSize } from './size.ts';
 import type { AcmeConfig, CertificateConfig, ClusterTlsConfig, ListenerTlsConfig, TlsText } from './tls-config.ts';
 
@@ -156,7 +156,7 @@ class TlsLoader {
     const [first, second] = pair;
     const texts =
       isFault(first) || isFault(second)
-        ? await makeSelfSigned(config.names, PLACEHOLDER_DAYS)
+        ? await placeholderFor(config.names)
         : { certificate: first.value.toString('latin1'), key: second.value.toString('latin1') };
     return {
       ...config,
@@ -308,4 +308,10 @@ async function readBytes(shown: string, file: string): Promise<Reading<Buffer>> 
         : 'name a file, relative to the configuration or absolute';
     return { cause: code === 'ENOENT' ? `there is no file ${shown}` : `${shown} cannot be read (${code})`, remedy };
   }
+}
+
+/** Loaded on demand: what makes certificates is as large as everything else that a start needs. */
+async function placeholderFor(names: readonly string[]): Promise<SelfSigned> {
+  const { makeSelfSigned } = await import('./self-signed.ts');
+  return makeSelfSigned(names, PLACEHOLDER_DAYS);
 }

@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs';
+import { PACKAGE_ROOT } from '../core/package-root.ts';
 
-/** Version of this package, as in package.json, which lies two folders up both in src and in dist. */
-export const PRODUCT_VERSION: string = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-).version;
+export const PRODUCT_VERSION: string = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')).version;

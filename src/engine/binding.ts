@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../core/package-root.ts';
 import type { SecureContext } from './secure-context.ts';
 
 /** What `native/binding.cc` exports. Failures are -errno values. */
@@ -106,7 +107,7 @@ function find(...places: (() => string)[]): string | undefined {
 
 /** Where the addon is that was built on this machine. */
 function ownBuild(): string {
-  return fileURLToPath(new URL('../../build/Release/fourseven.node', import.meta.url));
+  return fileURLToPath(new URL('build/Release/fourseven.node', PACKAGE_ROOT));
 }
 
 /** Where the one is that came with the package. */
@@ -114,5 +115,5 @@ function prebuild(): string {
   // Node's report names the C library only where that is the one of GNU.
   const { header } = process.report.getReport() as { readonly header: { readonly glibcVersionRuntime?: string } };
   const libc = header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
-  return fileURLToPath(new URL(`../../prebuilds/linux-${process.arch}-${libc}/fourseven.node`, import.meta.url));
+  return fileURLToPath(new URL(`prebuilds/linux-${process.arch}-${libc}/fourseven.node`, PACKAGE_ROOT));
 }

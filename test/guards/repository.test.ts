@@ -46,7 +46,7 @@ test('package-lock.json names no registry', () => {
 });
 
 test('what is published exists, and what only developers need is not', () => {
-  const built = new Set(['dist', 'prebuilds']);
+  const built = new Set(['bundle', 'dist', 'prebuilds']);
   const missing = manifest.files.filter(
     (path) => !path.startsWith('!') && !built.has(path) && !existsSync(join(ROOT, path)),
   );

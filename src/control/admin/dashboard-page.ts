@@ -1,9 +1,10 @@
 /** The page that the admin API shows: three files, sent as one, so that a browser asks once. Nothing in it comes from elsewhere. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { PACKAGE_ROOT } from '../../core/package-root.ts';
 import { type Answer, failure } from './admin-answer.ts';
 
-const FOLDER = new URL('../../../dashboard/', import.meta.url);
+const FOLDER = new URL('dashboard/', PACKAGE_ROOT);
 const STYLE_LINK = '<link rel="stylesheet" href="dashboard.css" />';
 const SCRIPT_LINK = '<script type="module" src="dashboard.js"></script>';
 

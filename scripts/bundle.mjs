@@ -1,0 +1,30 @@
+/**
+ * Makes bundle/ of dist/: the program in a few files, with the packages that it needs whenever it starts. Of these and of its own there are some 400 files
+ * else, and finding them takes longer than running them.
+ */
+import { join } from 'node:path';
+
+/** Beside chunks in `code`, so that what one file says of another by a relative path holds from every one of them. */
+const ENTRIES = ['cli/main', 'cli/config-process', 'shard/entry'];
+/** Others look for files of their own beside them (piscina), or are loaded on demand. */
+const BUNDLED = ['commander', 'yaml', 'zod'];
+
+/** Throws what is wrong with it. @param {string} root folder of the package */
+export async function makeBundle(root) {
+  const { rolldown } = await import('rolldown');
+  const bundle = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(ENTRIES.map((name) => [name, `dist/${name}.js`])),
+    platform: 'node',
+    external: (name) => !/^[./]/.test(name) && !BUNDLED.includes(name.split('/')[0] ?? ''),
+  });
+  await bundle.write({
+    dir: join(root, 'bundle'),
+    format: 'esm',
+    entryFileNames: '[name].js',
+    // Without digests: what runs from an older bundle may still want to load a part of it.
+    chunkFileNames: 'code/[name].js',
+    sourcemap: true,
+  });
+  await bundle.close();
+}
