@@ -25,6 +25,8 @@ export async function makeBundle(root) {
     // Without digests: what runs from an older bundle may still want to load a part of it.
     chunkFileNames: 'code/[name].js',
     sourcemap: true,
+    // Names stay: they are what a stack trace is read for.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
+import { createRequire } from 'node:module';
 
 /** Where distributions keep the authorities that their administrators trust, all in one file (as in Go's crypto/x509, root_linux.go). */
 const BUNDLES = [
@@ -28,5 +28,7 @@ function read(): string {
       // Another distribution.
     }
   }
+  // Loaded here: hardly anybody needs it, and every thread would pay for it.
+  const { rootCertificates } = createRequire(import.meta.url)('node:tls') as typeof import('node:tls');
   return rootCertificates.join('\n');
 }

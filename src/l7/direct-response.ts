@@ -2,9 +2,10 @@
  * Answers that a route gives itself: a redirect, or a text. (What is answered because something went wrong is in error-response.ts.) Hot path
  * (`send`): no allocation, no strings, no throw.
  */
-import { STATUS_CODES } from 'node:http';
+
 import type { RedirectAction, RespondAction, RoutePlan } from '../contract/plan.ts';
 import { asciiBytes } from '../core/bytes.ts';
+import { STATUS_PHRASES } from '../core/status-phrases.ts';
 import type { CommandWriter } from '../engine/command-writer.ts';
 import type { Dispatcher } from '../engine/dispatcher.ts';
 import { HEADER_WORDS, VALUE_END } from './h1/head-fields.ts';
@@ -141,7 +142,7 @@ class Redirect implements DirectResponse {
 }
 
 function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
+  return `HTTP/1.1 ${status} ${STATUS_PHRASES[status] ?? ''}`;
 }
 
 /** The lines, as `responseHeaders` of the route leaves them, each with CR LF before it. */

@@ -2,8 +2,9 @@
  * The only place that invents a response. One short text per status, prepared on the slab; it says what happened, and nothing about the
  * inside.
  */
-import { STATUS_CODES } from 'node:http';
+
 import { ERRORS } from '../core/errors.ts';
+import { STATUS_PHRASES } from '../core/status-phrases.ts';
 import type { CommandWriter } from '../engine/command-writer.ts';
 import type { Constant, Constants } from '../engine/constants.ts';
 
@@ -38,10 +39,10 @@ export class ErrorResponses {
 }
 
 function prepare(constants: Constants, status: number): PreparedResponse {
-  const body = `${status} ${STATUS_CODES[status]}\n`;
+  const body = `${status} ${STATUS_PHRASES[status]}\n`;
   // CONNECT and a TRACE that ends here are what is refused; the rest is up to the endpoints (RFC 9110 sections 9.3.7 and 15.5.6 want the field).
   const allow = status === 405 || status === 200 ? 'Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n' : '';
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n${allow}`;
+  const head = `HTTP/1.1 ${status} ${STATUS_PHRASES[status]}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n${allow}`;
   return {
     head: constants.intern(`${head}\r\n`),
     closingHead: constants.intern(`${head}Connection: close\r\n\r\n`),

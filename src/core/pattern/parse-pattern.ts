@@ -221,7 +221,7 @@ class Parser {
 
   #literal(character: string): Uint8Array {
     const byte = character.charCodeAt(0);
-    if (!this.#ignoresCase) return LITERALS[byte]!;
+    if (!this.#ignoresCase) return literalOf(byte);
     const set = new Uint8Array(BYTES);
     this.#add(set, byte);
     return set;
@@ -277,8 +277,13 @@ function charactersOf(pattern: RegExp): Uint8Array {
 /** What an upper-case letter and its lower-case one differ by. */
 const CASE_BIT = 0x20;
 const LETTERS = charactersOf(/[a-z]/i);
-/** One byte each, shared by all patterns. */
-const LITERALS = Array.from({ length: BYTES }, (_, literal) => setOf((byte) => byte === literal));
+/** One byte each, shared by all patterns; made when it is first needed. */
+const LITERALS: Uint8Array[] = [];
+
+function literalOf(byte: number): Uint8Array {
+  LITERALS[byte] ??= setOf((other) => other === byte);
+  return LITERALS[byte];
+}
 
 const NOT_LINE_END = setOf((byte) => byte !== 0x0a && byte !== 0x0d);
 
