@@ -18,6 +18,7 @@ const LOCK = join(ROOT, 'package-lock.json');
 const INSTALLED = join(ROOT, 'node_modules/.package-lock.json');
 const DIST = join(ROOT, 'dist');
 const DIST_DIGEST = join(DIST, '.sha256');
+const BUNDLE = join(ROOT, 'bundle');
 
 /** Ends the script with the code if it is not 0. */
 function must(/** @type {number} */ code, /** @type {string} */ what) {
@@ -65,7 +66,7 @@ export async function ensureNative() {
   return outcome.state === 'failed' ? 'failed' : 'skipped';
 }
 
-/** And the bundle of it. @returns {Promise<number>} exit code of the compiler, or 1 if there is no bundle */
+/** And the bundle of it, without which the program runs as well, but starts later. @returns {Promise<number>} exit code of the compiler */
 export async function ensureDist() {
   const digest = digestOfTypeScript();
   if (existsSync(DIST_DIGEST) && readFileSync(DIST_DIGEST, 'utf8') === digest) return 0;
@@ -77,8 +78,8 @@ export async function ensureDist() {
   try {
     await makeBundle(ROOT);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    return 1;
+    rmSync(BUNDLE, { recursive: true, force: true });
+    say(`no bundle, what runs is dist: ${error instanceof Error ? error.message : error}`);
   }
   writeFileSync(DIST_DIGEST, digest);
   return 0;

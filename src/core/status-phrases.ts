@@ -1,5 +1,5 @@
 /**
- * What a status is called: the "HTTP Status Code Registry" of IANA, as of RFC 9110 section 15 and the documents it names. Those of `node:http` would bring a
+ * What a status is called: the "HTTP Status Code Registry" of IANA, as of RFC 9110 section 15 and the documents it names, and RFC 2324. Those of `node:http` would bring a
  * server and a client with them.
  */
 export const STATUS_PHRASES: Readonly<Record<number, string>> = {
@@ -43,6 +43,7 @@ export const STATUS_PHRASES: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   416: 'Range Not Satisfiable',
   417: 'Expectation Failed',
+  418: "I'm a Teapot",
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
   423: 'Locked',

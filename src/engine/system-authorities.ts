@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 
 /** Where distributions keep the authorities that their administrators trust, all in one file (as in Go's crypto/x509, root_linux.go). */
 const BUNDLES = [
@@ -29,6 +28,6 @@ function read(): string {
     }
   }
   // Loaded here: hardly anybody needs it, and every thread would pay for it.
-  const { rootCertificates } = createRequire(import.meta.url)('node:tls') as typeof import('node:tls');
+  const { rootCertificates } = process.getBuiltinModule('node:tls');
   return rootCertificates.join('\n');
 }

@@ -1,5 +1,4 @@
 /** grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md) over HTTP/2 with prior knowledge. */
-import { createRequire } from 'node:module';
 import type { GrpcCheckConfig } from '../../config/cluster-config.ts';
 import { faultOf, type OpenConnection, type Probe, type Verdict } from './probe.ts';
 
@@ -17,7 +16,7 @@ const SERVING = 1;
 export function grpcProbe({ service }: GrpcCheckConfig, open: OpenConnection): Probe {
   const question = frameOf(service);
   // Loaded here: every start would pay for it.
-  const { connect } = createRequire(import.meta.url)('node:http2') as typeof import('node:http2');
+  const { connect } = process.getBuiltinModule('node:http2');
   return (target, settle) => {
     const session = connect('http://localhost', { createConnection: () => open(target, ['h2']) });
     session.on('error', (error) => settle(faultOf(error)));
