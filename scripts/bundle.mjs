@@ -6,8 +6,21 @@ import { join } from 'node:path';
 
 /** Beside chunks in `code`, so that what one file says of another by a relative path holds from every one of them. */
 const ENTRIES = ['cli/main', 'cli/config-process', 'shard/entry'];
-/** Others look for files of their own beside them (piscina), or are loaded on demand. */
-const BUNDLED = ['commander', 'yaml', 'zod'];
+/** Others are loaded on demand. */
+const BUNDLED = ['commander', 'piscina', 'yaml', 'zod'];
+
+/** Piscina looks for the script of its threads beside itself, which is where it was. */
+const PISCINA = {
+  name: 'piscina-worker',
+  transform: {
+    filter: { id: /piscina\/dist\/index\.js$/ },
+    handler: (/** @type {string} */ code) => {
+      if (code.split('__dirname').length !== 2) throw new Error('piscina looks for its script in another way');
+      // On the same line: the map still holds.
+      return { code: code.replace('__dirname', 'require("node:path").dirname(require.resolve("piscina"))'), map: null };
+    },
+  },
+};
 
 /** Throws what is wrong with it. @param {string} root folder of the package */
 export async function makeBundle(root) {
@@ -16,6 +29,7 @@ export async function makeBundle(root) {
     cwd: root,
     input: Object.fromEntries(ENTRIES.map((name) => [name, `dist/${name}.js`])),
     platform: 'node',
+    plugins: [PISCINA],
     external: (name) => !/^[./]/.test(name) && !BUNDLED.includes(name.split('/')[0] ?? ''),
   });
   await bundle.write({
