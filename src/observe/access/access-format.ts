@@ -22,6 +22,8 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 /** Endpoints whose middles are remembered, and of each those of so many statuses and routes. */
 const USUAL_MIDDLES_MAX = 1_024;
 const MIDDLES_PER_ENDPOINT_MAX = 16;
+/** Seconds that are remembered: lines of long and of short exchanges, which began at different times, come one after the other. */
+const SECONDS_MAX = 16;
 
 /** What stands between two values. */
 const Key = {
@@ -52,10 +54,7 @@ export type AccessFormat = 'json' | 'combined';
 export class AccessFormatter {
   readonly #listener: string;
   readonly #format: AccessFormat;
-  #second = Number.NaN;
-  /** Of that second: `{"time":"2026-11-29T21:16:55.000Z","listener":"web","client":"`, and ` - - [29/Nov/2026:21:16:55 +0000] `. */
-  #jsonBegin = pieceOf('');
-  #clfTime = pieceOf('');
+  readonly #seconds: Second[] = [];
   /** By endpoint. */
   readonly #usualMiddles = new Map<string, Middle[]>();
 
@@ -66,21 +65,20 @@ export class AccessFormatter {
 
   /** Writes the line at `bytes[at]` and returns its end. `wallMs`: when it began. */
   exchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    this.#lookAtClock(wallMs);
     if (this.#format === 'json') return this.#jsonExchange(bytes, at, entry, wallMs);
-    return this.#combinedExchange(bytes, at, entry);
+    return this.#combinedExchange(bytes, at, entry, wallMs);
   }
 
   /** As `exchange`. */
   session(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    this.#lookAtClock(wallMs);
     if (this.#format === 'json') return this.#jsonSession(bytes, at, entry, wallMs);
-    return this.#plainSession(bytes, at, entry);
+    return this.#plainSession(bytes, at, entry, wallMs);
   }
 
   #jsonHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = putPiece(bytes, at, this.#jsonBegin);
-    putThreeDigits(bytes, at + JSON_MS_AT, Math.floor(wallMs - this.#second * 1000));
+    const second = this.#secondOf(wallMs);
+    let next = putPiece(bytes, at, second.jsonBegin);
+    putThreeDigits(bytes, at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
     next = client(bytes, next, entry);
     next = putPiece(bytes, next, Key.port);
     return putInteger(bytes, next, entry.port);
@@ -125,8 +123,8 @@ export class AccessFormatter {
   }
 
   /** As Apache's "combined", which every reader of logs knows; where it asks for what we do not know there is a dash. */
-  #combinedExchange(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-    let next = this.#combinedHead(bytes, at, entry);
+  #combinedExchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#combinedHead(bytes, at, entry, wallMs);
     bytes[next++] = QUOTE;
     if (entry.endOf(EntryText.METHOD) > entry.startOf(EntryText.METHOD)) {
       next = quoted(bytes, next, entry, EntryText.METHOD);
@@ -145,8 +143,8 @@ export class AccessFormatter {
   }
 
   /** There is no usual form for sessions: in the spirit of the one above, with the names behind. */
-  #plainSession(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-    let next = this.#combinedHead(bytes, at, entry);
+  #plainSession(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#combinedHead(bytes, at, entry, wallMs);
     const { cluster, endpoint, reason, endedBy } = entry;
     next = putText(
       bytes,
@@ -162,20 +160,39 @@ export class AccessFormatter {
     return next;
   }
 
-  #combinedHead(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-    return putPiece(bytes, client(bytes, at, entry), this.#clfTime);
+  #combinedHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+    return putPiece(bytes, client(bytes, at, entry), this.#secondOf(wallMs).clfTime);
   }
 
-  #lookAtClock(wallMs: number): void {
-    const second = Math.floor(wallMs / 1000);
-    if (second === this.#second) return;
-    this.#second = second;
-    const date = new Date(second * 1000);
-    const iso = date.toISOString();
-    this.#jsonBegin = pieceOf(`${JSON_BEGIN}${iso.slice(0, 20)}000Z","listener":"${this.#listener}","client":"`);
-    const month = MONTHS[date.getUTCMonth()]!;
-    this.#clfTime = pieceOf(` - - [${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000] `);
+  #secondOf(wallMs: number): Second {
+    const at = Math.floor(wallMs / 1000);
+    const index = at % SECONDS_MAX;
+    const known = this.#seconds[index];
+    if (known?.at === at) return known;
+    const second = this.#makeSecond(at);
+    this.#seconds[index] = second;
+    return second;
   }
+
+  #makeSecond(at: number): Second {
+    const date = new Date(at * 1000);
+    const iso = date.toISOString();
+    const month = MONTHS[date.getUTCMonth()]!;
+    return {
+      at,
+      jsonBegin: pieceOf(`${JSON_BEGIN}${iso.slice(0, 20)}000Z","listener":"${this.#listener}","client":"`),
+      clfTime: pieceOf(` - - [${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000] `),
+    };
+  }
+}
+
+interface Second {
+  /** Since the epoch. */
+  readonly at: number;
+  /** `{"time":"2026-11-29T21:16:55.000Z","listener":"web","client":"`. */
+  readonly jsonBegin: Piece;
+  /** ` - - [29/Nov/2026:21:16:55 +0000] `. */
+  readonly clfTime: Piece;
 }
 
 /** Where most exchanges with an endpoint went, and how they ended. */

@@ -94,6 +94,16 @@ describe('a line of JSON', () => {
     );
   });
 
+  test('tells when each began, however long they took', () => {
+    const web = log();
+    for (const durationMs of [0, 5_000, 0, 21_000, 5_000, 0]) web.exchange(entry({ durationMs }));
+    const times = written()
+      .trim()
+      .split('\n')
+      .map((line) => Date.parse(JSON.parse(line).time) - BEGAN_MS);
+    expect(times).toEqual([0, -5_000, 0, -21_000, -5_000, 0]);
+  });
+
   test('is valid whatever bytes a client sent', () => {
     const all = String.fromCharCode(...Array.from({ length: 256 }, (_, value) => value));
     log().exchange(entry({}, { TARGET: all, USER_AGENT: '"\\\n', REFERER: 'é' }));
