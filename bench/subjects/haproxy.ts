@@ -2,8 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { RIVALS } from '../paths.ts';
 import { fillTemplate } from '../template.ts';
-import { isSecure } from '../vocabulary.ts';
-import type { Assignment, Availability, Launch, Subject } from './subject.ts';
+import { type Assignment, type Availability, type Launch, type Subject, templateOf } from './subject.ts';
 
 const REMEDY = 'install HAProxy, on Debian: apt-get install haproxy';
 
@@ -28,7 +27,7 @@ async function probe(children: ChildProcesses, program: string | undefined): Pro
 
 async function prepare(program: string, assignment: Assignment): Promise<Launch> {
   const { layer, listenPort, originPort, connections, directory, certificate, key } = assignment;
-  const kind = layer === 'l4' ? layer : isSecure(layer) ? 'tls' : 'l7';
+  const kind = templateOf(layer);
   const template = await readFile(`${RIVALS}/haproxy-${kind}.cfg`, 'utf8');
   // HAProxy wants both in one file.
   const pair = `${directory}/pair.pem`;

@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { RIVALS } from '../paths.ts';
 import { fillTemplate } from '../template.ts';
-import { isSecure, type Layer } from '../vocabulary.ts';
-import type { Assignment, Availability, Launch, Subject } from './subject.ts';
+import type { Layer } from '../vocabulary.ts';
+import { type Assignment, type Availability, type Launch, type Subject, templateOf } from './subject.ts';
 
 const REMEDY = 'install nginx, on Debian: apt-get install nginx';
 const STREAM_REMEDY = "install nginx's stream module, on Debian: apt-get install libnginx-mod-stream";
@@ -49,7 +49,7 @@ async function probe(children: ChildProcesses, program: string | undefined, laye
 
 async function prepare(children: ChildProcesses, program: string, assignment: Assignment): Promise<Launch> {
   const { layer, serves, listenPort, originPort, connections, directory, certificate, key } = assignment;
-  const kind = layer === 'l4' ? layer : isSecure(layer) ? 'tls' : 'l7';
+  const kind = templateOf(layer);
   const template = await readFile(`${RIVALS}/nginx-${kind}.conf`, 'utf8');
   const { stream } = await askBuild(children, program);
   const loadModule = typeof stream === 'object' ? `load_module ${stream.path};` : '';

@@ -1,4 +1,4 @@
-import type { Layer, SubjectName } from '../vocabulary.ts';
+import { isSecure, type Layer, type SubjectName } from '../vocabulary.ts';
 
 /** What a subject is to do: serve one layer on a port of 127.0.0.1, in front of the origin. */
 export interface Assignment {
@@ -14,6 +14,12 @@ export interface Assignment {
   readonly key: string;
   /** An existing folder of its own, for its configuration. */
   readonly directory: string;
+}
+
+/** Which of a rival's configurations in bench/rivals is for the layer. */
+export function templateOf(layer: Layer): 'l4' | 'l7' | 'tls' {
+  if (layer === 'l4') return 'l4';
+  return isSecure(layer) ? 'tls' : 'l7';
 }
 
 /** A process. */
