@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildNative, explainMissingNative, nativeIsFresh } from './build-native.mjs';
 import { makeBundle } from './bundle.mjs';
+import { recordCode } from './code-recording.mjs';
 import { runCommand, say } from './command.mjs';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -19,6 +20,14 @@ const INSTALLED = join(ROOT, 'node_modules/.package-lock.json');
 const DIST = join(ROOT, 'dist');
 const DIST_DIGEST = join(DIST, '.sha256');
 const BUNDLE = join(ROOT, 'bundle');
+const BUILT_WITH = [
+  'tsconfig.json',
+  'package-lock.json',
+  'bin/load-code.js',
+  'scripts/bundle.mjs',
+  'scripts/code-recording.mjs',
+  'scripts/record-code.cjs',
+];
 
 /** Ends the script with the code if it is not 0. */
 function must(/** @type {number} */ code, /** @type {string} */ what) {
@@ -66,7 +75,7 @@ export async function ensureNative() {
   return outcome.state === 'failed' ? 'failed' : 'skipped';
 }
 
-/** And the bundle of it, without which the program runs as well, but starts later. @returns {Promise<number>} exit code of the compiler */
+/** And the bundle of it. @returns {Promise<number>} exit code of the compiler */
 export async function ensureDist() {
   const digest = digestOfTypeScript();
   if (existsSync(DIST_DIGEST) && readFileSync(DIST_DIGEST, 'utf8') === digest) return 0;
@@ -75,14 +84,21 @@ export async function ensureDist() {
   const { code } = await runCommand(process.execPath, [TSC, '-p', 'tsconfig.json'], { cwd: ROOT });
   if (code !== 0) return code;
   removeOrphans();
+  await ensureBundle(digest);
+  writeFileSync(DIST_DIGEST, digest);
+  return 0;
+}
+
+/** The program runs without it as well, but starts later. @param {string} digest */
+async function ensureBundle(digest) {
   try {
-    await makeBundle(ROOT);
+    await makeBundle(ROOT, digest);
   } catch (error) {
     rmSync(BUNDLE, { recursive: true, force: true });
     say(`no bundle, what runs is dist: ${error instanceof Error ? error.message : error}`);
+    return;
   }
-  writeFileSync(DIST_DIGEST, digest);
-  return 0;
+  await recordCode(ROOT).catch((error) => say(`code is not recorded, starts take longer: ${error.message}`));
 }
 
 /** tsc leaves the output of a source that has gone. */
@@ -94,9 +110,10 @@ function removeOrphans() {
 }
 
 function digestOfTypeScript() {
-  const hash = createHash('sha256');
+  // What is recorded is of one version of V8.
+  const hash = createHash('sha256').update(`${process.version}\n`);
   const sources = listFiles(join(ROOT, 'src')).map((name) => `src/${name}`);
-  for (const name of [...sources, 'tsconfig.json', 'package-lock.json', 'scripts/bundle.mjs']) {
+  for (const name of [...sources, ...BUILT_WITH]) {
     hash.update(`${name}\n`).update(readFileSync(join(ROOT, name)));
   }
   return hash.digest('hex');

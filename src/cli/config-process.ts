@@ -16,5 +16,4 @@ function yieldToOthers(): void {
 
 yieldToOthers();
 process.once('disconnect', () => process.exit());
-const result = await loadConfig(process.argv[2]!);
-process.send!(result, () => process.disconnect());
+loadConfig(process.argv[2]!).then((result) => process.send!(result, () => process.disconnect()));

@@ -137,4 +137,4 @@ function fail(error: unknown): void {
   process.exit(ExitCode.FAILED);
 }
 
-await main();
+main();
