@@ -1,6 +1,7 @@
 /** Certificates that a real ACME server issues: Debian's `pebble`, with its server of names for tests. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import type { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { connect } from 'node:tls';
@@ -10,6 +11,8 @@ import { until } from './deadline.ts';
 import { ENGINES, ProxyProcess, temporaryDirectory } from './proxy-process.ts';
 
 const MS = 30_000;
+const CONNECT_MS = 2_000;
+const ATTEMPTS_MAX = 3;
 const NAMES = ['a.example.test', 'b.example.test'];
 
 function isInstalled(program: string): boolean {
@@ -24,12 +27,13 @@ function isInstalled(program: string): boolean {
 const canRun = isInstalled('pebble') && isInstalled('pebble-challtestsrv');
 if (!canRun) console.warn('no ACME server here (apt-get install pebble): its tests are skipped');
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** Ports that nobody listens on, until somebody else takes one. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }
 
 describe.skipIf(!canRun)('an ACME server', () => {
@@ -45,29 +49,46 @@ describe.skipIf(!canRun)('an ACME server', () => {
     const authority = await Authority.create();
     const own = await authority.sign({ addresses: ['127.0.0.1'], names: ['localhost'] });
     ca = directory.write('ca.pem', authority.certificate);
-    [acmePort, httpPort, tlsPort] = [await freePort(), await freePort(), await freePort()];
-    const [management, dns] = [await freePort(), await freePort()];
+    const certificate = directory.write('pebble-cert.pem', own.certificate);
+    const privateKey = directory.write('pebble-key.pem', own.key);
+    // Tests beside this one may take a port before the server does.
+    for (let attempt = 1; !(await startServer(certificate, privateKey)); attempt++) {
+      if (attempt === ATTEMPTS_MAX) throw new Error('the ACME server does not start');
+    }
+  }, 2 * MS);
+
+  /** Whether it accepts connections. */
+  async function startServer(certificate: string, privateKey: string): Promise<boolean> {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    const ports = (await freePorts(6)) as [number, number, number, number, number, number];
+    [acmePort, httpPort, tlsPort] = ports;
+    const [management, dns, dnsManagement] = ports.slice(3);
     const config = directory.write(
       'pebble.json',
       JSON.stringify({
         pebble: {
           listenAddress: `127.0.0.1:${acmePort}`,
           managementListenAddress: `127.0.0.1:${management}`,
-          certificate: directory.write('pebble-cert.pem', own.certificate),
-          privateKey: directory.write('pebble-key.pem', own.key),
+          certificate,
+          privateKey,
           httpPort,
           tlsPort,
         },
       }),
     );
     // It answers every name with the loopback address, and nothing else.
-    const nothing = ['-http01', '', '-https01', '', '-tlsalpn01', '', '-doh', ''];
-    const names = ['-dns01', `127.0.0.1:${dns}`, '-defaultIPv6', '', '-management', `127.0.0.1:${await freePort()}`];
-    children.push(spawn('pebble-challtestsrv', [...nothing.slice(0, 6), ...names], { stdio: 'ignore' }));
+    const nothing = ['-http01', '', '-https01', '', '-tlsalpn01', ''];
+    const names = ['-dns01', `127.0.0.1:${dns}`, '-defaultIPv6', '', '-management', `127.0.0.1:${dnsManagement}`];
+    const namesServer = spawn('pebble-challtestsrv', [...nothing, ...names], { stdio: 'ignore' });
     const env = { ...process.env, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' };
-    children.push(spawn('pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dns}`], { env, stdio: 'ignore' }));
-    await until(MS, 'the ACME server', () => canConnect(acmePort));
-  });
+    const server = spawn('pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dns}`], { env, stdio: 'ignore' });
+    children.push(namesServer, server);
+    const ended = () => namesServer.exitCode !== null || server.exitCode !== null;
+    await until(MS / ATTEMPTS_MAX, 'the ACME server', async () => ended() || (await canConnect(acmePort))).catch(
+      () => {},
+    );
+    return !ended() && (await canConnect(acmePort));
+  }
 
   afterEach(async () => {
     await proxy?.stop();
@@ -84,6 +105,8 @@ describe.skipIf(!canRun)('an ACME server', () => {
       const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
       socket.once('secureConnect', () => resolve(true)).once('error', () => resolve(false));
       socket.once('secureConnect', () => socket.destroy());
+      // Whoever has the port now may not speak TLS.
+      socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('no handshake')));
     });
   }
 
