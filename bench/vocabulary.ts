@@ -70,6 +70,7 @@ export function isSameCase(a: Case, b: Case): boolean {
 
 /**
  * `direct`: nothing between, which is what a proxy adds to. `dnat`: nftables of the kernel, which re-writes addresses and sees no connection.
+ * `fourseven-logged`: with an access log to a file in every layer, and the admin API, while the rivals have none.
  * `fourseven-plain`: of `passed` alone, the same connections through a listener that looks at nothing.
  */
 export const SUBJECT_NAMES = [
@@ -77,6 +78,7 @@ export const SUBJECT_NAMES = [
   'dnat',
   'fourseven',
   'fourseven-node',
+  'fourseven-logged',
   'fourseven-plain',
   'haproxy',
   'nginx',

@@ -9,8 +9,12 @@ export interface Bar {
   readonly must: number;
   readonly stretch: number;
   /** What was measured; undefined if the run cannot say. */
-  readonly measured: (results: Results) => number | undefined;
+  readonly measured: (results: Results, ours: Ours) => number | undefined;
 }
+
+/** The subjects that the bars are for. */
+export const OURS = ['fourseven', 'fourseven-logged'] as const satisfies readonly SubjectName[];
+export type Ours = (typeof OURS)[number];
 
 export const BARS: readonly Bar[] = [
   processorBar('l7', 'small', ['haproxy'], 0.95, 0.88),
@@ -51,8 +55,8 @@ function processorBar(
     unit: '',
     must,
     stretch,
-    measured: (results) => {
-      const ours = validProcessorUs(results, usualCase(layer, size), 'fourseven');
+    measured: (results, name) => {
+      const ours = validProcessorUs(results, usualCase(layer, size), name);
       const theirs = rivals.map((rival) => validProcessorUs(results, usualCase(layer, size), rival));
       const best = Math.min(...theirs.map((value) => value ?? Number.NaN));
       return ours === undefined ? undefined : ratio(ours, best);
@@ -61,7 +65,7 @@ function processorBar(
 }
 
 function latencyBar(must: number, stretch: number): Bar {
-  const measured = (results: Results): number | undefined => {
+  const measured = (results: Results, ours: Ours): number | undefined => {
     const p99Us = (name: SubjectName): number => {
       const rounds = results.latency.find(
         (result) => result.subject === name && result.layer === 'l7' && result.size === 'small' && result.share === 0.7,
@@ -69,7 +73,7 @@ function latencyBar(must: number, stretch: number): Bar {
       const summary = rounds === undefined ? undefined : summarizeLatency(rounds);
       return summary === undefined || summary.problems.length > 0 ? Number.NaN : summary.p99Us;
     };
-    return ratio(p99Us('fourseven'), p99Us('haproxy'));
+    return ratio(p99Us(ours), p99Us('haproxy'));
   };
   return { title: 'L7 small, p99 at 70 % of saturation: ÷ haproxy', unit: '', must, stretch, measured };
 }
@@ -81,8 +85,8 @@ function sampleBar(
   stretch: number,
   from: (results: Results) => Results['idle'],
 ): Bar {
-  const measured = (results: Results): number | undefined => {
-    const samples = from(results).find(({ subject }) => subject === 'fourseven')?.samples;
+  const measured = (results: Results, ours: Ours): number | undefined => {
+    const samples = from(results).find(({ subject }) => subject === ours)?.samples;
     return samples === undefined ? undefined : median(samples);
   };
   return { title, unit, must, stretch, measured };

@@ -21,7 +21,7 @@ import {
   type SubjectName,
   titleOf,
 } from '../vocabulary.ts';
-import { BARS, judge } from './bars.ts';
+import { BARS, judge, OURS, type Ours } from './bars.ts';
 import { formatCount, formatFigure, formatPercent, formatRatio } from './figures.ts';
 import { renderText, type Table } from './table.ts';
 
@@ -38,7 +38,7 @@ export function renderReport(results: Results): string {
     ...microSection(results),
     ...claimSections(results),
     ...failureSection(results),
-    ...barSection(results),
+    ...OURS.flatMap((ours) => barSection(results, ours)),
   ];
   return `${sections.join('\n\n')}\n`;
 }
@@ -191,17 +191,15 @@ function failureSection(results: Results): string[] {
   return [`Not measured\n\n${lines.join('\n')}`];
 }
 
-function barSection(results: Results): string[] {
+function barSection(results: Results, ours: Ours): string[] {
   const rows = BARS.flatMap((bar) => {
-    const measured = bar.measured(results);
+    const measured = bar.measured(results, ours);
     if (measured === undefined) return [];
     const write = (value: number): string => (bar.unit === '' ? value.toFixed(2) : `${value.toFixed(0)}${bar.unit}`);
     return [[bar.title, `≤ ${write(bar.must)}`, write(bar.stretch), write(measured), judge(bar, measured)]];
   });
   if (rows.length === 0) return [];
-  return [
-    `The bars, for fourseven\n\n${renderText({ columns: ['', 'must', 'stretch', 'measured', 'verdict'], rows })}`,
-  ];
+  return [`The bars, for ${ours}\n\n${renderText({ columns: ['', 'must', 'stretch', 'measured', 'verdict'], rows })}`];
 }
 
 /** One row per layer and size, one column per subject: the summary for README. Rows and columns without figures are left out. */

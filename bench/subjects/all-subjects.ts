@@ -19,6 +19,7 @@ export function subjectsNamed(
     dnat: () => dnat(children),
     fourseven: () => fourseven('fourseven', command),
     'fourseven-node': () => fourseven('fourseven-node', command),
+    'fourseven-logged': () => fourseven('fourseven-logged', command),
     'fourseven-plain': () => fourseven('fourseven-plain', command),
     haproxy: () => haproxy(children),
     nginx: () => nginx(children),

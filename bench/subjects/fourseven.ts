@@ -6,7 +6,12 @@ import { BENCH_NAME, isHttp, isSecure, LAYERS } from '../vocabulary.ts';
 import type { Assignment, Availability, Launch, Subject } from './subject.ts';
 
 /** The engines of the proxy, and the subject that measures each. */
-const ENGINES = { fourseven: 'native', 'fourseven-node': 'node', 'fourseven-plain': 'native' } as const;
+const ENGINES = {
+  fourseven: 'native',
+  'fourseven-node': 'node',
+  'fourseven-logged': 'native',
+  'fourseven-plain': 'native',
+} as const;
 
 /**
  * The proxy under test, one shard. `command` is an executable that takes `run FILE` and prints `ready`; a relative path is
@@ -16,7 +21,10 @@ export function fourseven(name: keyof typeof ENGINES, command: string): Subject 
   const program = resolve(ROOT, command);
   return {
     name,
-    layers: name === 'fourseven-plain' ? ['passed'] : LAYERS,
+    layers:
+      name === 'fourseven-plain'
+        ? ['passed']
+        : LAYERS.filter((layer) => layer !== 'logged' || name !== 'fourseven-logged'),
     messages: true,
     configuration: 'bench/subjects/fourseven.ts',
     probe: () => probe(program),
@@ -49,17 +57,19 @@ function tlsFor({ layer, certificate, key }: Assignment): string {
 /** The configuration of the proxy under test. Everything that it does not name is a default. */
 export function configurationFor(name: keyof typeof ENGINES, assignment: Assignment): string {
   const { layer, listenPort, originPort, directory } = assignment;
-  const more = layer === 'logged' ? `\n    accessLog: { file: ${directory}/access.log }` : tlsFor(assignment);
+  const logs = layer === 'logged' || name === 'fourseven-logged';
+  const log = logs ? `\n    accessLog: { file: ${directory}/access.log }` : '';
+  const admin = name === 'fourseven-logged' ? `{ address: 'unix:${directory}/admin.sock' }` : 'off';
   return `# Fourseven in the benchmark: one shard, all defaults on.
 shards: 1
 engine: ${ENGINES[name]}
-admin: off
+admin: ${admin}
 
 listeners:
   bench:
     address: 127.0.0.1:${listenPort}
     protocol: ${isHttp(layer) ? 'http' : 'tcp'}
-    cluster: origin${name === 'fourseven-plain' ? '' : more}
+    cluster: origin${name === 'fourseven-plain' ? '' : tlsFor(assignment)}${log}
 
 clusters:
   origin:

@@ -7,6 +7,7 @@ import type { SubjectName } from '../../vocabulary.ts';
 const COLOURS: Readonly<Record<SubjectName, string>> = {
   fourseven: '#e8590c',
   'fourseven-node': '#c2255c',
+  'fourseven-logged': '#e8590c',
   'fourseven-plain': '#f08c00',
   haproxy: '#1c7ed6',
   nginx: '#2f9e44',

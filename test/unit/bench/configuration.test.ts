@@ -52,6 +52,15 @@ describe('the configurations of the subjects', () => {
     });
   });
 
+  it('gives it a log and the admin API in every layer, where that is what is measured', () => {
+    for (const layer of ['l7', 'l4', 'tls'] as const) {
+      expect(parse(configurationFor('fourseven-logged', { layer, ...PLACE }))).toMatchObject({
+        admin: { address: 'unix:/d/admin.sock' },
+        listeners: { bench: { accessLog: { file: '/d/access.log' } } },
+      });
+    }
+  });
+
   it.each([
     ['tls', 'fourseven', 'http', { certificates: [{ certificate: '/c.pem', key: '/k.pem' }] }],
     ['full', 'fourseven', 'http', { certificates: [{ certificate: '/c.pem', key: '/k.pem' }] }],

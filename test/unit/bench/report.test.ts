@@ -82,8 +82,16 @@ describe('the report', () => {
     const ours = measured('l7', '1m', 'fourseven', round(10, 90));
     const haproxy = measured('l7', '1m', 'haproxy', round(50, 150));
     const nginx = measured('l7', '1m', 'nginx', round(100, 300));
-    expect(bar?.measured(results([ours, haproxy, nginx]))).toBe(0.5);
-    expect(bar?.measured(results([ours, haproxy]))).toBeUndefined();
+    expect(bar?.measured(results([ours, haproxy, nginx]), 'fourseven')).toBe(0.5);
+    expect(bar?.measured(results([ours, haproxy]), 'fourseven')).toBeUndefined();
+  });
+
+  it('holds the same bars against the proxy with its log on', () => {
+    const logged = measured('l7', 'small', 'fourseven-logged', round(24, 30));
+    const haproxy = measured('l7', 'small', 'haproxy', round(25, 30));
+    const text = renderReport(results([logged, haproxy]));
+    expect(text).toMatch(/The bars, for fourseven-logged\n[^]*L7 small: CPU ÷ haproxy .* 0\.98 +MISSED/);
+    expect(text).not.toContain('The bars, for fourseven\n');
   });
 
   it('judges by the bar itself: what equals it has reached it', () => {
