@@ -8,8 +8,11 @@ const SMALL_BODY = 'a small body of one hundred bytes '.padEnd(100, '.');
 export const BODY_BYTES: Readonly<Record<BodySize, number>> = {
   small: SMALL_BODY.length,
   '1k': 1024,
+  '4k': 4 * 1024,
   '16k': 16 * 1024,
+  '64k': 64 * 1024,
   '128k': 128 * 1024,
+  '512k': 512 * 1024,
   '1m': 1024 * 1024,
   '16m': 16 * 1024 * 1024,
 };

@@ -90,7 +90,7 @@ describe('the report', () => {
     const logged = measured('l7', 'small', 'fourseven-logged', round(24, 30));
     const haproxy = measured('l7', 'small', 'haproxy', round(25, 30));
     const text = renderReport(results([logged, haproxy]));
-    expect(text).toMatch(/The bars, for fourseven-logged\n[^]*L7 small: CPU ÷ haproxy .* 0\.98 +MISSED/);
+    expect(text).toMatch(/The bars, for fourseven-logged\n[\s\S]*L7 small: CPU ÷ haproxy .* 0\.98 +MISSED/);
     expect(text).not.toContain('The bars, for fourseven\n');
   });
 
