@@ -75,7 +75,7 @@ export class PiscinaShardPool implements ShardPool {
       return error;
     };
     return {
-      post: (message) => port1.postMessage(message, transferable(message)),
+      post: (message) => port1.postMessage(message),
       ended: task.then(
         () => finish(undefined),
         (error: unknown) => finish(error instanceof Error ? error : new Error(String(error))),
@@ -103,9 +103,4 @@ export class PiscinaShardPool implements ShardPool {
     const signal = AbortSignal.timeout(THREAD_EXIT_MAX_MS);
     await Promise.allSettled(leaving.map((thread) => once(thread, 'exit', { signal })));
   }
-}
-
-/** Bytes that are handed over rather than copied. */
-function transferable(message: ToShard): ArrayBuffer[] {
-  return message.type === 'log-taken' ? [message.buffer.buffer as ArrayBuffer] : [];
 }

@@ -8,15 +8,10 @@ import { Shard } from './shard.ts';
 /** Runs one shard; resolves when it has closed. `port` carries FromShard and ToShard, and is closed at the end. */
 export async function run({ start, port }: { start: ShardStart; port: MessagePort }): Promise<void> {
   const engine = await openEngine(start.engine, start.descriptorsMax);
-  const post = (message: FromShard) => port.postMessage(message, transferable(message));
+  const post = (message: FromShard) => port.postMessage(message);
   const shard = new Shard({ engine, start, post, makeCorridor });
   await shard.open();
   port.on('message', (message: ToShard) => shard.receive(message));
   await shard.closed;
   port.close();
-}
-
-/** Bytes that are handed over rather than copied. */
-function transferable(message: FromShard): ArrayBuffer[] {
-  return message.type === 'access-log' ? [message.batch.buffer.buffer as ArrayBuffer] : [];
 }

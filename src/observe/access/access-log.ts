@@ -7,6 +7,10 @@ import { type AccessFormat, AccessFormatter } from './access-format.ts';
 
 /** A batch is handed on once there is so much of it, or with the next `flush`. */
 const BATCH_BYTES = 256 * 1024;
+/** Lines go into a batch once there is so much of them: what is written bit by bit stays in the cache of the core. */
+const CHUNK_BYTES = 16 * 1024;
+/** Of what is gathered before it is looked at again. */
+const CHUNK_MAX_BYTES = CHUNK_BYTES + LINE_MAX_BYTES;
 /** Batches that may be on their way to whoever writes them down, from one shard. */
 export const UNDER_WAY_MAX = 8;
 /** Buffers that are kept for the next batches. */
@@ -84,8 +88,12 @@ export class AccessLogs {
     return true;
   }
 
+  /**
+   * Shared rather than transferred: from the first buffer on that a thread gives away, V8 looks at each access to an array whether that is still there, in
+   * all of the code.
+   */
   takeBuffer(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(BATCH_BYTES + LINE_MAX_BYTES);
+    return this.#spare.pop() ?? new Uint8Array(new SharedArrayBuffer(BATCH_BYTES + CHUNK_MAX_BYTES));
   }
 
   putBuffer(buffer: Uint8Array): void {
@@ -105,7 +113,10 @@ export class AccessLog {
   readonly #logs: AccessLogs;
   #plan: AccessLogPlan;
   #formatter: AccessFormatter;
-  /** Undefined: nothing is waiting. */
+  /** The last lines. Not shared: a store into shared memory takes three times as long. */
+  readonly #chunk = new Uint8Array(CHUNK_MAX_BYTES);
+  #chunkLength = 0;
+  /** The lines before those; undefined if there are none. */
   #buffer: Uint8Array | undefined;
   #length = 0;
   #lines = 0;
@@ -126,27 +137,20 @@ export class AccessLog {
   /** An exchange is over. Hot path. */
   exchange(entry: AccessEntry): void {
     if (!this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
-    const buffer = this.#roomForLine();
-    this.#length = this.#formatter.exchange(
-      buffer,
-      this.#length,
-      entry,
-      this.#logs.options.wallMs() - entry.durationMs,
-    );
-    this.#wrote();
+    const wallMs = this.#logs.options.wallMs() - entry.durationMs;
+    this.#wrote(this.#formatter.exchange(this.#chunk, this.#chunkLength, entry, wallMs));
   }
 
   /** A session is over. */
   session(entry: AccessEntry): void {
     if (!this.#wants(entry, entry.reason !== 'ok')) return;
-    const buffer = this.#roomForLine();
-    this.#length = this.#formatter.session(buffer, this.#length, entry, this.#logs.options.wallMs() - entry.durationMs);
-    this.#wrote();
+    const wallMs = this.#logs.options.wallMs() - entry.durationMs;
+    this.#wrote(this.#formatter.session(this.#chunk, this.#chunkLength, entry, wallMs));
   }
 
   flush(): void {
-    const buffer = this.#buffer;
-    if (buffer === undefined) return;
+    if (this.#lines === 0) return;
+    const buffer = this.#gather();
     const { listener } = this;
     const { target } = this.#plan;
     const batch = { listener, target, lines: this.#lines, buffer, length: this.#length };
@@ -167,13 +171,20 @@ export class AccessLog {
     return sample >= 1 || this.#logs.options.random() < sample;
   }
 
-  #roomForLine(): Uint8Array {
-    this.#buffer ??= this.#logs.takeBuffer();
-    return this.#buffer;
+  #wrote(end: number): void {
+    this.#lines++;
+    this.#chunkLength = end;
+    if (end < CHUNK_BYTES) return;
+    this.#gather();
+    if (this.#length >= BATCH_BYTES) this.flush();
   }
 
-  #wrote(): void {
-    this.#lines++;
-    if (this.#length >= BATCH_BYTES) this.flush();
+  /** Moves the last lines behind those before. */
+  #gather(): Uint8Array {
+    this.#buffer ??= this.#logs.takeBuffer();
+    this.#buffer.set(this.#chunk.subarray(0, this.#chunkLength), this.#length);
+    this.#length += this.#chunkLength;
+    this.#chunkLength = 0;
+    return this.#buffer;
   }
 }
