@@ -6,13 +6,13 @@ import { AccessEntry, LINE_MAX_BYTES } from './access-entry.ts';
 import { type AccessFormat, AccessFormatter } from './access-format.ts';
 
 /** A batch is handed on once there is so much of it, or with the next `flush`. */
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 512 * 1024;
 /** Lines go into a batch once there is so much of them: what is written bit by bit stays in the cache of the core. */
 const CHUNK_BYTES = 16 * 1024;
 /** Of what is gathered before it is looked at again. */
 const CHUNK_MAX_BYTES = CHUNK_BYTES + LINE_MAX_BYTES;
 /** Batches that may be on their way to whoever writes them down, from one shard. */
-export const UNDER_WAY_MAX = 8;
+export const UNDER_WAY_MAX = 4;
 /** Buffers that are kept for the next batches. */
 const SPARE_MAX = 2;
 const FAILED_FROM_STATUS = 400;
