@@ -9,19 +9,23 @@ import { makeRandom } from '../load/open-loop/arrivals.ts';
 import { median } from '../statistics.ts';
 
 /**
- * What may have a price. Connections are those that the proxy accepts and makes. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed: proxies move a stream in
- * another way than a message (larger reads, splice). Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
- * every answer goes to sleep and is woken for each, one that always has work does not.
+ * What may have a price. A proxy accepts connections and dials others, which is dearer. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed: proxies move a stream in
+ * another way than a message (larger reads, splice). An upload is a request with a body, which is waited for and passed on before the answer. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
+ * every answer goes to sleep and is woken for each, one that always has work does not. A cold connection is one
+ * that others have driven out of the core's cache since it was last needed.
  */
 export const TERMS = [
-  'connections',
+  'accepted',
+  'dialed',
   'packets',
   'kibibytes',
   'streamed',
   'requests',
+  'uploads',
   'handshakes',
   'resumptions',
   'wakeups',
+  'cold',
 ] as const;
 /** From here on, in kibibytes, a message is a stream: what a proxy reads at a time at most. */
 export const STREAM_KIB = 256;
@@ -59,8 +63,8 @@ export interface CostModel {
   readonly intervals: Readonly<Record<Term, Interval>>;
   /** Of the scenarios that the model was fitted to. */
   readonly residuals: readonly Residual[];
-  /** Of each scenario, by a model that was fitted to all the others. */
-  readonly heldOut: readonly Residual[];
+  /** Of each of them, by a model that was fitted to all the others. */
+  readonly leftOut: readonly Residual[];
 }
 
 const RESAMPLES = 400;
@@ -74,8 +78,8 @@ export function fitCostModel(observations: readonly Observation[], seed: number)
   return {
     prices,
     intervals: bootstrap(observations, seed),
-    residuals: observations.map((one) => residualOf(one, prices)),
-    heldOut: observations.map((one) =>
+    residuals: residualsOf(observations, prices),
+    leftOut: observations.map((one) =>
       residualOf(one, fitPrices(observations.filter((other) => other !== one).map(toPoint))),
     ),
   };
@@ -92,6 +96,11 @@ interface Point {
 
 function toPoint({ work, costsUs }: Observation): Point {
   return { work, costUs: median(costsUs) };
+}
+
+/** What the prices say of scenarios, whether they were fitted to them or not. */
+export function residualsOf(observations: readonly Observation[], prices: Prices): Residual[] {
+  return observations.map((one) => residualOf(one, prices));
 }
 
 function residualOf({ title, work, costsUs }: Observation, prices: Prices): Residual {

@@ -19,7 +19,12 @@ const PARTS: readonly string[] = [
   `--only l4,l7 --loads kept --sizes small --connections 1,16,256,4096 --subjects ${PROXIES}`,
   `--only latency --latency-layers l4,l7 --shares 10,50,70,90 --sizes small --seconds 2 --subjects direct,${PROXIES}`,
   '--only latency --latency-layers l4,l7 --shares 10,50 --sizes 16k --seconds 2 --subjects direct,fourseven',
-  `--only l7 --loads messages --sizes small --idle 2000 --start --subjects ${PROXIES}`,
+  // Between the points of the others: to see whether the prices predict.
+  `--only l4,l7,tls --loads kept --sizes 4k,64k,512k --subjects ${PROXIES}`,
+  `--only l4,l7 --loads fresh,upload,messages --sizes 64k --subjects ${PROXIES}`,
+  `--only l4,l7 --loads kept --sizes small --connections 32,128 --subjects ${PROXIES}`,
+  `--only full,resumed --sizes 4k --subjects ${PROXIES}`,
+  `--only idle,start --idle 2000 --subjects ${PROXIES}`,
   '--only micro,claims',
 ];
 
@@ -31,6 +36,7 @@ const QUICK_PARTS: readonly string[] = [
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',
   '--only full,passed,reencrypted --loads kept,fresh --sizes small --subjects fourseven',
   '--only l4,l7 --loads kept --sizes small --connections 1,16,256 --subjects fourseven',
+  '--only l4,l7 --loads kept --sizes 4k,64k --subjects fourseven',
   '--only latency --latency-layers l4,l7 --shares 10,70 --sizes small --subjects direct,fourseven,haproxy',
   '--only micro,claims',
 ];

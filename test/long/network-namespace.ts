@@ -1,5 +1,6 @@
 /** A network namespace with one address, reached over a veth pair; needs root, iproute2 and nftables. */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 /** Of TEST-NET-2 (RFC 5737), which is nobody's. */
 const OUTSIDE = '198.51.100.1';
@@ -26,6 +27,7 @@ export class NetworkNamespace {
   }
 
   constructor() {
+    sweep();
     const inside = 'inside';
     ip('netns', 'add', this.name);
     ip('link', 'add', this.#outside, 'type', 'veth', 'peer', 'name', inside, 'netns', this.name);
@@ -61,6 +63,19 @@ add rule inet hole input tcp dport ${port} tcp flags & (syn | ack) == syn counte
   }
 }
 
-function ip(...args: readonly string[]): void {
-  execFileSync('ip', args, { stdio: 'pipe' });
+function ip(...args: readonly string[]): string {
+  return execFileSync('ip', args, { stdio: 'pipe', encoding: 'utf8' });
+}
+
+/** Takes away what test processes left that were killed: their address would be ours. */
+function sweep(): void {
+  const isGone = (pid: string | undefined) => pid !== undefined && !existsSync(`/proc/${pid}`);
+  for (const line of ip('-o', 'link').split('\n')) {
+    const [, link, pid] = /(f7o(\d+))@/.exec(line) ?? [];
+    if (isGone(pid)) ip('link', 'delete', link!);
+  }
+  for (const line of ip('netns', 'list').split('\n')) {
+    const [name, pid] = /^f7-(\d+)-\d+/.exec(line) ?? [];
+    if (isGone(pid)) ip('netns', 'delete', name!);
+  }
 }

@@ -15,7 +15,7 @@ export function requestBlocks(models: readonly PricedSubject[], results: Results
   const [l4, l7] = [pricesOf('l4'), pricesOf('l7')];
   if (l4 === undefined || l7 === undefined) return [];
   const workOf = (priced: Priced, title: string): Work | undefined =>
-    observationsOf(results, priced, 'fourseven').find((one) => one.title === title)?.work;
+    observationsOf(results, priced, 'fourseven', 'fitted').find((one) => one.title === title)?.work;
   const mixed = (priced: Priced, prices: Prices, perConnection: number): number | undefined => {
     const title = `${LAYER_TITLES[priced]}, ${SIZE_TITLES.small}`;
     const [kept, fresh] = [workOf(priced, title), workOf(priced, `${title}, ${LOAD_TITLES.fresh}`)];

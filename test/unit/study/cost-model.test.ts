@@ -6,28 +6,35 @@ import {
   type Observation,
   type Prices,
   predictUs,
+  residualsOf,
   type Work,
 } from '../../../bench/study/cost-model.ts';
 
 const NO_WORK: Work = {
-  connections: 0,
+  accepted: 0,
+  dialed: 0,
   packets: 0,
   kibibytes: 0,
   streamed: 0,
   requests: 0,
+  uploads: 0,
   handshakes: 0,
   resumptions: 0,
   wakeups: 0,
+  cold: 0,
 };
 const PRICES: Prices = {
-  connections: 40,
+  accepted: 30,
+  dialed: 40,
   packets: 4,
   kibibytes: 0.25,
   streamed: 0.1,
   requests: 6,
+  uploads: 5,
   handshakes: 700,
   resumptions: 150,
   wakeups: 8,
+  cold: 9,
 };
 
 /** Scenarios as a run has them: kept and fresh connections, four sizes, with and without a handshake. */
@@ -36,11 +43,14 @@ const SCENARIOS: readonly Work[] = [1, 16, 128, 1024, 4096].flatMap((size) => {
   const packets = 4 + size / 20;
   return [
     { ...NO_WORK, packets, kibibytes, streamed, requests: 1 },
-    { ...NO_WORK, packets: packets + 8, kibibytes, streamed, requests: 1, connections: 1 },
+    { ...NO_WORK, packets: packets + 8, kibibytes, streamed, requests: 1, accepted: 1 },
+    { ...NO_WORK, packets: packets + 9, kibibytes, streamed, requests: 1, accepted: 1, dialed: 1 },
+    { ...NO_WORK, packets, kibibytes, streamed, requests: 1, uploads: 1 },
+    { ...NO_WORK, packets, kibibytes, streamed, requests: 1, cold: 0.75 },
     { ...NO_WORK, packets: packets / 2, kibibytes, streamed, requests: 1 },
     { ...NO_WORK, packets, kibibytes, streamed, requests: 1, wakeups: 1.7 },
-    { ...NO_WORK, packets: packets + 14, kibibytes, streamed, requests: 1, connections: 1, handshakes: 1 },
-    { ...NO_WORK, packets: packets + 11, kibibytes, streamed, requests: 1, connections: 1, resumptions: 1 },
+    { ...NO_WORK, packets: packets + 14, kibibytes, streamed, requests: 1, accepted: 1, handshakes: 1 },
+    { ...NO_WORK, packets: packets + 11, kibibytes, streamed, requests: 1, accepted: 1, resumptions: 1 },
   ];
 });
 
@@ -80,17 +90,19 @@ describe('the cost model', () => {
   });
 
   it('gives no price to what no scenario has', () => {
-    const kept = observe(PRICES).filter(({ work }) => work.connections === 0);
-    expect(fitPrices(points(kept))).toMatchObject({ connections: 0, handshakes: 0, resumptions: 0 });
+    const kept = observe(PRICES).filter(({ work }) => work.accepted === 0);
+    expect(fitPrices(points(kept))).toMatchObject({ accepted: 0, handshakes: 0, resumptions: 0 });
   });
 
   it('predicts scenarios that it has not seen, and says by how much it is off', () => {
-    const { heldOut, residuals } = fitCostModel(observe(PRICES), 1);
-    expect(heldOut).toHaveLength(SCENARIOS.length);
-    for (const { error } of [...heldOut, ...residuals]) expect(error).toBeCloseTo(0, 9);
+    const { leftOut, residuals, prices } = fitCostModel(observe(PRICES), 1);
+    expect(leftOut).toHaveLength(SCENARIOS.length);
+    const other = { title: 'other', work: { ...NO_WORK, packets: 7, requests: 2, cold: 0.5 }, costsUs: [44.5] };
+    for (const { error } of [...leftOut, ...residuals, ...residualsOf([other], prices)])
+      expect(error).toBeCloseTo(0, 9);
     const wrong = observe(PRICES);
     wrong[3] = { ...wrong[3]!, costsUs: wrong[3]!.costsUs.map((cost) => cost / 2) };
-    const off = fitCostModel(wrong, 1).heldOut[3]!;
+    const off = fitCostModel(wrong, 1).leftOut[3]!;
     expect(off.error).toBeCloseTo(1, 1);
     expect(off.predictedUs).toBeCloseTo(2 * off.measuredUs, 0);
   });

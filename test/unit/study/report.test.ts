@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EXPERIMENTS } from '../../../bench/claims/all-claims.ts';
 import { crossing } from '../../../bench/study/crossing.ts';
 import { mergeResults } from '../../../bench/study/merge.ts';
-import { observationsOf } from '../../../bench/study/observations.ts';
+import { observationsOf, roleOf } from '../../../bench/study/observations.ts';
 import { planOf } from '../../../bench/study/plan.ts';
 import type { Report } from '../../../bench/study/report/document.ts';
 import { renderHtml } from '../../../bench/study/report/html.ts';
@@ -10,7 +10,7 @@ import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/re
 import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
 import { buildReport } from '../../../bench/study/sections/all-sections.ts';
 import { tlsShare } from '../../../bench/study/sections/questions.ts';
-import { SCENARIOS } from '../../../bench/vocabulary.ts';
+import { type BodySize, SCENARIOS } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 import { studyResults } from './study-results.ts';
 
@@ -197,24 +197,53 @@ describe('the work of a scenario', () => {
   it('is what passed through the proxy for one request', () => {
     const results = studyResults();
     const find = (priced: 'l4' | 'l7' | 'tls', title: string) =>
-      observationsOf(results, priced, 'fourseven').find((one) => one.title === title)!.work;
+      observationsOf(results, priced, 'fourseven', 'fitted').find((one) => one.title === title)!.work;
     expect(find('l7', 'L7, 16 KiB body')).toMatchObject({ requests: 1, kibibytes: 16, packets: 5 });
-    expect(find('l4', 'L4, small body, a connection for each request')).toMatchObject({ connections: 2, requests: 0 });
+    expect(find('l4', 'L4, small body, a connection for each request')).toMatchObject({
+      accepted: 1,
+      dialed: 1,
+      requests: 0,
+    });
     // A message comes back, and is no request.
     expect(find('l7', 'L7, 16 KiB body, WebSocket messages')).toMatchObject({ requests: 0, kibibytes: 32 });
-    expect(find('tls', 'TLS 1.3, full handshakes, small body')).toMatchObject({ connections: 0, handshakes: 1 });
+    expect(find('tls', 'TLS 1.3, full handshakes, small body')).toMatchObject({ accepted: 0, handshakes: 1 });
+  });
+
+  it('has cold connections where there are more than a core keeps in its cache', () => {
+    const coldOf = (connections: string) =>
+      observationsOf(studyResults(), 'l4', 'fourseven', 'fitted').find(
+        ({ title }) => title === `L4, small body${connections}`,
+      )!.work.cold;
+    expect([', 1 connection', '', ', 256 connections'].map(coldOf)).toEqual([0, 0, 0.75]);
+  });
+
+  it('is not fitted to what lies between or beyond the other scenarios', () => {
+    const rolesOf = (size: BodySize, connections: number) => roleOf({ size, connections });
+    expect([rolesOf('16k', 64), rolesOf('1m', 256), rolesOf('4k', 64), rolesOf('small', 32)]).toEqual([
+      'fitted',
+      'fitted',
+      'held-out',
+      'held-out',
+    ]);
+    expect([rolesOf('16m', 4), rolesOf('small', 4096)]).toEqual(['beyond', 'beyond']);
+    const all = (['fitted', 'held-out', 'beyond'] as const).map(
+      (role) => observationsOf(studyResults(), 'l7', 'fourseven', role).length,
+    );
+    expect(all).toEqual([19, 3, 1]);
   });
 
   it('has a share of the connections that are kept, which were made once', () => {
     const results = studyResults();
     const { requests } = results.throughput[0]!.rounds[0]!;
-    const connectionsOf = (priced: 'l4' | 'l7', title: string) =>
-      observationsOf(results, priced, 'fourseven').find((one) => one.title === title)!.work.connections;
+    const connectionsOf = (priced: 'l4' | 'l7', title: string) => {
+      const { work } = observationsOf(results, priced, 'fourseven', 'fitted').find((one) => one.title === title)!;
+      return work.accepted + work.dialed;
+    };
     expect(connectionsOf('l7', 'L7, small body')).toBeCloseTo(64 / requests);
     expect(connectionsOf('l7', 'L7, small body, 256 connections')).toBeCloseTo(256 / requests);
     // On both sides: Layer 4 does not keep those to the endpoint.
     expect(connectionsOf('l4', 'L4, small body, 256 connections')).toBeCloseTo(512 / requests);
-    const [tls] = observationsOf(results, 'tls', 'fourseven');
-    expect(tls!.work).toMatchObject({ connections: 0, handshakes: 64 / requests });
+    const [tls] = observationsOf(results, 'tls', 'fourseven', 'fitted');
+    expect(tls!.work).toMatchObject({ accepted: 0, handshakes: 64 / requests });
   });
 });

@@ -34,7 +34,9 @@ export function studyResults({ l7Factor = 1.3 } = {}): Results {
     ...(['l4', 'l7'] as const).flatMap((layer) => [
       ...loads.flatMap((load) => SIZES.map((size) => result(subject, layer, load, size))),
       result(subject, layer, 'pipelined', 'small'),
-      ...[1, 16, 256].map((connections) => result(subject, layer, 'kept', 'small', connections)),
+      result(subject, layer, 'kept', '4k'),
+      result(subject, layer, 'kept', '64k'),
+      ...[1, 16, 128, 256, 4096].map((connections) => result(subject, layer, 'kept', 'small', connections)),
     ]),
     ...SIZES.map((size) => result(subject, 'tls', 'kept', size)),
     ...SIZES.map((size) => result(subject, 'full', 'fresh', size)),
