@@ -28,6 +28,8 @@ export interface LatencyRound {
   readonly latency: string;
   /** Microseconds by which the generator was late itself. */
   readonly lateness: string;
+  /** Milliseconds of processor time that the hypervisor gave to others meanwhile. */
+  readonly stolenMs: number;
   /** Share of a core that the subject was busy. */
   readonly busy: number;
   readonly problems: readonly string[];
@@ -74,7 +76,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 6;
+export const RESULTS_FORMAT = 7;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
@@ -165,6 +167,8 @@ export interface LatencySummary {
   /** Of the generator's own lateness. */
   readonly latenessP99Us: number;
   readonly busy: number;
+  /** From all rounds together. */
+  readonly stolenMs: number;
   readonly problems: readonly string[];
 }
 
@@ -184,6 +188,7 @@ export function summarizeLatency(rounds: readonly LatencyRound[]): LatencySummar
     maxUs: latency.maxValue,
     latenessP99Us,
     busy: median(rounds.map((round) => round.busy)),
+    stolenMs: rounds.reduce((sum, round) => sum + round.stolenMs, 0),
     problems,
   };
 }

@@ -33,6 +33,16 @@ export function parseBusyTicks(stat: string): number {
   return busy;
 }
 
+/** Ticks that the hypervisor gave the processors to others while they had work, from the same line: `steal`. 0 on a machine that does not know it. */
+export function parseStolenTicks(stat: string): number {
+  return Number(/^cpu +(?:[0-9]+ ){7}([0-9]+)/m.exec(stat)?.[1] ?? 0);
+}
+
+/** Milliseconds that were stolen since the machine was started, of all processors together. */
+export function readStolenMs(ticksPerSecond: number): number {
+  return (parseStolenTicks(readFileSync('/proc/stat', 'latin1')) * 1000) / ticksPerSecond;
+}
+
 /** What a device has received, from /proc/net/dev (proc(5)). What loopback sends it receives. Throws if there is no such device. */
 export function parseDevice(dev: string, name: string): { readonly packets: number; readonly bytes: number } {
   const line = dev.split('\n').find((text) => text.trimStart().startsWith(`${name}:`));

@@ -110,11 +110,12 @@ function latencySection(place: LatencyResult, all: readonly LatencyResult[]): st
     const summary = summarizeLatency(rounds);
     const name = `${LAYER_TITLES[layer]}, ${subject}`;
     if (summary.problems.length > 0) return [name, 'INVALID'];
-    const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, busy } = summary;
+    const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, busy, stolenMs } = summary;
     return [
       name,
       ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us].map(formatCount),
       formatPercent(busy),
+      formatCount(stolenMs),
       formatCount(saturationPerSecond),
       formatPercent(saturationBusy),
     ];
@@ -128,6 +129,7 @@ function latencySection(place: LatencyResult, all: readonly LatencyResult[]): st
     'max',
     'generator late, p99',
     'busy',
+    'stolen, ms',
     'requests/s at most',
     'busy then',
   ];

@@ -94,7 +94,7 @@ describe('the comparison of two runs', () => {
       const histogram = makeHistogram();
       histogram.recordValue(us);
       const encoded = encodeIntoCompressedBase64(histogram);
-      return { latency: encoded, lateness: encoded, busy: 0.7, problems: NONE };
+      return { latency: encoded, lateness: encoded, stolenMs: 0, busy: 0.7, problems: NONE };
     };
     const run = results({
       latency: [

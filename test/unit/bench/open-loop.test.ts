@@ -155,7 +155,9 @@ describe('latencies of several rounds', () => {
 
   it('say when the generator may have been what was measured', () => {
     const summary = (lateUs: number) =>
-      summarizeLatency([{ latency: encoded(100, 200, 400), lateness: encoded(1, lateUs), busy: 0.7, problems: [] }]);
+      summarizeLatency([
+        { latency: encoded(100, 200, 400), lateness: encoded(1, lateUs), stolenMs: 0, busy: 0.7, problems: [] },
+      ]);
     expect(summary(50)).toMatchObject({ p50Us: 200, p99Us: 400, latenessP99Us: 50, problems: [] });
     expect(isGeneratorBottleneck(summary(50))).toBe(false);
     expect(isGeneratorBottleneck(summary(150))).toBe(true);

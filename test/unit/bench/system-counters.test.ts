@@ -5,6 +5,7 @@ import {
   parseBusyTicks,
   parseContextSwitches,
   parseDevice,
+  parseStolenTicks,
   readSystemCounters,
 } from '../../../bench/system-counters.ts';
 
@@ -14,6 +15,8 @@ describe('counters of the kernel', () => {
     const stat =
       'cpu  100 20 3000 400000 50000 6 70 800000 90 10\ncpu0 50 10 1500 200000 25000 3 35 400000 45 5\nintr 1\n';
     expect(parseBusyTicks(stat)).toBe(100 + 20 + 3000 + 6 + 70);
+    expect(parseStolenTicks(stat)).toBe(800_000);
+    expect(parseStolenTicks('cpu  100 20 3000 400000\n')).toBe(0);
     expect(() => parseBusyTicks('intr 1\n')).toThrow('no line "cpu"');
   });
 

@@ -98,6 +98,6 @@ function latencyOf(subject: SubjectName, layer: Layer, share: number, us: number
     saturationPerSecond: 20_000,
     saturationBusy: 0.95,
     ratePerSecond: 20_000 * share,
-    rounds: [{ latency: encoded(us), lateness: encoded(2), busy: share, problems: [] }],
+    rounds: [{ latency: encoded(us), lateness: encoded(2), stolenMs: 0, busy: share, problems: [] }],
   };
 }
