@@ -1,13 +1,16 @@
 /** 200 reloads in 200 s, under load: nobody notices, and nothing is left of them. */
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { residentBytes } from '../integration/process-memory.ts';
-import { ENGINES, ProxyProcess } from '../integration/proxy-process.ts';
+import { ENGINES, ProxyProcess, temporaryDirectory } from '../integration/proxy-process.ts';
 import { Child } from './child.ts';
 import type { EverydayOrder, EverydayReport } from './load/everyday.ts';
 import { pause } from './load/pacer.ts';
 import type { OriginPorts, OriginReport } from './origin/main.ts';
 
+const COLLECT_GARBAGE = fileURLToPath(new URL('collect-garbage.cjs', import.meta.url));
 const RELOADS = 200;
 const EVERY_MS = 1_000;
 /** Until memory is what it is in the long run: under this load, and with reloads. */
@@ -64,7 +67,10 @@ it.each(ENGINES)(
   async (engine) => {
     const origin = await Child.start<OriginPorts, OriginReport>('origin/main.ts');
     const configOf = (version: number) => ({ ...configFor(origin.started, version), engine });
-    const proxy = await ProxyProcess.start(configOf(0));
+    const directory = temporaryDirectory();
+    const collecting = `${directory.path}/collect`;
+    const env = { NODE_OPTIONS: `--require ${COLLECT_GARBAGE}`, FOURSEVEN_TEST_COLLECT: collecting };
+    const proxy = await ProxyProcess.start(configOf(0), { env });
     const order: EverydayOrder = { web: proxy.port('web'), raw: proxy.port('raw'), ...LOAD };
     const load = await Child.start<object, EverydayReport>('load/everyday.ts', order);
     let version = 0;
@@ -78,10 +84,12 @@ it.each(ENGINES)(
     /** What is in use: between two collections there is always more. */
     const measure = async () => {
       const samples: number[] = [];
+      directory.write('collect', '');
       for (let count = 0; count < MEASURED_SAMPLES; count++) {
         await pause(EVERY_MS);
         samples.push(residentBytes(proxy.pid));
       }
+      rmSync(collecting);
       return Math.min(...samples);
     };
     try {
@@ -114,6 +122,7 @@ it.each(ENGINES)(
       proxy.signal('SIGKILL');
       load.kill();
       origin.kill();
+      directory.remove();
     }
   },
 );
