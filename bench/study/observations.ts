@@ -1,7 +1,7 @@
 import { BODY_BYTES } from '../origin/bodies.ts';
 import type { Results, ThroughputResult } from '../results.ts';
 import { median } from '../statistics.ts';
-import { type BodySize, type Layer, type LoadKind, type SubjectName, titleOf } from '../vocabulary.ts';
+import { type BodySize, type Layer, type SubjectName, titleOf } from '../vocabulary.ts';
 import { type CostModel, type Observation, type Residual, STREAM_KIB, type Work } from './cost-model.ts';
 
 /** The layers whose prices are told apart, and the scenarios that tell. */
@@ -64,7 +64,8 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
   return {
     // The price of a handshake has its connection in it: there is none without the other.
     accepted: isPlain ? accepted : 0,
-    dialed: isPlain ? dialed(layer, load, accepted) : 0,
+    // Layer 4 dials one for each that it accepts: the price is of both. Layer 7 keeps them, unless the endpoint doesn't.
+    dialed: load === 'unpooled' ? 1 : 0,
     packets: perRequest('packets'),
     kibibytes: ways * Math.min(bodyKib, STREAM_KIB),
     streamed: ways * Math.max(0, bodyKib - STREAM_KIB),
@@ -77,10 +78,4 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
     wakeups: isPlain ? perRequest('contextSwitches') : 0,
     cold: Math.max(0, 1 - WARM_CONNECTIONS / connections),
   };
-}
-
-/** Connections to the endpoint that are made for a request. Layer 7 keeps them, unless the endpoint doesn't. */
-function dialed(layer: Layer, load: LoadKind, accepted: number): number {
-  if (layer === 'l4') return accepted;
-  return load === 'unpooled' ? 1 : 0;
 }

@@ -38,7 +38,7 @@ export function priceSection(results: Results): Section | undefined {
   if (ours.length === 0) return undefined;
   const blocks: Block[] = [
     text(
-      'The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection of a client and to an endpoint, packet, kibibyte (the first 256 of a body, and those of a stream beyond), request, upload, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.',
+      'The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection (at Layer 4 with the one that is dialed for it, at Layer 7 these have a price of their own), packet, kibibyte (the first 256 of a body, and those of a stream beyond), request, upload, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.',
     ),
     table('What you pay for what, µs', priceTable(models)),
     {
