@@ -61,4 +61,4 @@ function readRecording(path, build) {
   }
 }
 
-module.exports = { BUILD_NAME_BYTES, RECORDING, loadCode, loaded };
+module.exports = { RECORDING, loadCode, loaded };

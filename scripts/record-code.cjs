@@ -9,6 +9,7 @@ const { RECORDING, loaded } = require('../bin/load-code.js');
 /** Between the threads: 'record' to the shards, 'recorded' to the main thread. */
 const channel = new BroadcastChannel('fourseven-code');
 
+/** What this thread has compiled. */
 function record() {
   for (const { path, build, script } of loaded) {
     const draft = `${path}.draft`;
@@ -30,3 +31,5 @@ if (isMainThread) {
   };
 }
 channel.unref();
+
+module.exports = { record };

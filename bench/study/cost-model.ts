@@ -9,10 +9,11 @@ import { makeRandom } from '../load/open-loop/arrivals.ts';
 import { median } from '../statistics.ts';
 
 /**
- * What may have a price. A proxy accepts connections and dials others, which is dearer. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed: proxies move a stream in
- * another way than a message (larger reads, splice). An upload is a request with a body, which is waited for and passed on before the answer. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits for
- * every answer goes to sleep and is woken for each, one that always has work does not. A cold connection is one
- * that others have driven out of the core's cache since it was last needed.
+ * What may have a price. A proxy accepts connections and dials others. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed:
+ * proxies move a stream in another way than a message (larger reads, splice). An upload is a request with a body, which is waited for and passed on
+ * before the answer. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits
+ * for every answer goes to sleep and is woken for each, one that always has work does not. A request is on a cold connection if others have driven
+ * that out of the core's cache since it was last needed.
  */
 export const TERMS = [
   'accepted',

@@ -8,6 +8,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from './proxy-process.ts';
 
 const LOADER = fileURLToPath(new URL('../../bin/load-code.js', import.meta.url));
+const RECORDER = fileURLToPath(new URL('../../scripts/record-code.cjs', import.meta.url));
 const COMMAND = fileURLToPath(new URL('../../bin/fourseven', import.meta.url));
 const BUNDLE = fileURLToPath(new URL('../../bundle', import.meta.url));
 const directory = temporaryDirectory();
@@ -18,11 +19,8 @@ async function run(script: string, nodeArgs: readonly string[] = []) {
   const { stdout } = await promisify(execFile)(process.execPath, [
     ...nodeArgs,
     '-e',
-    `const { loadCode, loaded, RECORDING } = require(${JSON.stringify(LOADER)});
-     const record = () => {
-       for (const { path, build, script } of loaded)
-         require('node:fs').writeFileSync(path + RECORDING, Buffer.concat([build, script.createCachedData()]));
-     };
+    `const { loadCode, loaded } = require(${JSON.stringify(LOADER)});
+     const { record } = require(${JSON.stringify(RECORDER)});
      const answer = async (value) => {
        const taken = loaded.map(({ script }) => script.cachedDataRejected === false);
        console.log(JSON.stringify({ taken, value: await value }));
