@@ -9,7 +9,8 @@ const { Script } = require('node:vm');
 
 /** Files of one build begin with a comment of this length, which names the build; so does what was recorded of them. */
 const BUILD_NAME_BYTES = 68;
-const RECORDING = '.v8';
+/** Each V8 has its own: bytecode names builtins by number, and which there are depends on the architecture, too. */
+const RECORDING = `.${process.versions.v8}-${process.platform}-${process.arch}.v8`;
 /** As Node wraps a CommonJS module. */
 const HEAD = '(function (exports, require, module, __filename, __dirname) {';
 const TAIL = '\n})';
