@@ -24,8 +24,11 @@ constexpr int64_t kRoundHandshakeNs = 2'000'000;
 constexpr uint32_t kEventsReserve = 8;
 // Listeners are told apart from connections in epoll's data by this bit.
 constexpr uint64_t kListenerBit = 1ull << 32;
-// What epoll says of libuv's descriptor.
+// What epoll says of libuv's descriptor, and of the alarm.
 constexpr uint64_t kLoopBit = 1ull << 33;
+constexpr uint64_t kAlarmBit = 1ull << 34;
+// Of the engine itself: its epoll set and its alarm.
+constexpr uint32_t kOwnDescriptors = 2;
 
 int64_t NowMs() {
   timespec now{};
@@ -44,7 +47,9 @@ Engine::~Engine() { Close(); }
 
 int Engine::Open() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-  return epoll_.valid() ? epoll_.get() : -errno;
+  if (!epoll_.valid()) return -errno;
+  const int error = alarm_.Open(epoll_.get(), kAlarmBit);
+  return error < 0 ? error : epoll_.get();
 }
 
 void Engine::Close() {
@@ -57,6 +62,7 @@ void Engine::Close() {
   }
   listeners_.clear();
   pipes_ = PipePool();
+  alarm_ = Alarm();
   epoll_.Reset();
 }
 
@@ -67,28 +73,35 @@ int Engine::WatchLoop(int fd) {
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
 }
 
-bool Engine::Wait(int ms) {
+bool Engine::Wait(int64_t due_ms) {
   if (closed_) return true;
-  TakeReports(ms);
+  // What the last turn had no room for is still there.
+  if (report_count_ == 0) {
+    const bool is_due = due_ms <= now_ms_;
+    if (!is_due && due_ms != kNeverMs) alarm_.RingBy(due_ms);
+    TakeReports(is_due ? 0 : -1);
+  }
   const auto end = reports_.begin() + report_count_;
   return std::any_of(reports_.begin(), end, [](const epoll_event& report) { return report.data.u64 == kLoopBit; });
 }
 
-void Engine::Turn() {
-  if (closed_ || in_turn_) return;
+bool Engine::Turn() {
+  if (closed_ || in_turn_) return false;
   in_turn_ = true;
+  shard_was_called_ = false;
   door_.counters[counter::kTurns]++;
-  const int64_t end_ms = NowMs() + kTurnMaxMs;
-  for (int round = 0; round < kRoundsMax && Round() && now_ms_ < end_ms; round++) continue;
+  ReadClock();
+  const int64_t end_ms = now_ms_ + kTurnMaxMs;
+  for (int round = 0; round < kRoundsMax && now_ms_ < end_ms && Round(); round++) ReadClock();
   in_turn_ = false;
-  if (closed_) return;
+  if (closed_) return shard_was_called_;
   door_.counters[counter::kDescriptorsOpen] = descriptors_open();
   door_.counters[counter::kPipesOpen] = pipes_.open_count();
+  return shard_was_called_;
 }
 
 // Returns whether another round may find work.
 bool Engine::Round() {
-  ReadClock();
   door_.counters[counter::kRounds]++;
   collecting_ = true;
   event_count_ = 0;
@@ -111,6 +124,7 @@ bool Engine::Round() {
   const bool worked = event_count_ > 0;
   if (worked) {
     door_.counters[counter::kEvents] += event_count_;
+    shard_was_called_ = true;
     if (!shard_.OnRound(event_count_) || closed_) return false;
   }
   BuryDead();
@@ -130,6 +144,10 @@ void Engine::Poll() {
     const uint64_t data = reports_[static_cast<size_t>(i)].data.u64;
     const uint32_t events = reports_[static_cast<size_t>(i)].events;
     if (data == kLoopBit) continue;
+    if (data == kAlarmBit) {
+      alarm_.Rang();
+      continue;
+    }
     if ((data & kListenerBit) != 0) {
       AcceptFrom(static_cast<uint32_t>(data));
       continue;
@@ -203,11 +221,11 @@ void Engine::BuryDead() {
   buried_.clear();
 }
 
-int64_t Engine::NextTurnMs() {
-  if (closed_) return -1;
+int64_t Engine::DueMs() {
+  if (closed_) return kNeverMs;
   if (!ready_.empty() || !waiting_events_.empty()) return 0;
   const int64_t tick = std::min(wheel_.NextTick(), accept_again_tick_);
-  return tick == kNoTick ? -1 : std::max<int64_t>(0, tick * kDeadlineTickMs - NowMs());
+  return tick == kNoTick ? kNeverMs : tick * kDeadlineTickMs;
 }
 
 void Engine::QueueReady(Connection& connection) {
@@ -256,7 +274,8 @@ bool Engine::IsOpen(int32_t id) {
 }
 
 uint32_t Engine::descriptors_open() const {
-  return accepted_open_ + dialed_open_ + listeners_open_ + 1 + pipes_.open_count() * PipePool::kDescriptorsPerPipe;
+  return accepted_open_ + dialed_open_ + listeners_open_ + kOwnDescriptors +
+         pipes_.open_count() * PipePool::kDescriptorsPerPipe;
 }
 
 }  // namespace fourseven

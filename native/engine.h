@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "alarm.h"
 #include "buffer_pool.h"
 #include "connection_table.h"
 #include "deadline_wheel.h"
@@ -48,6 +49,8 @@ class Shard {
 
 class Engine {
  public:
+  static constexpr int64_t kNeverMs = INT64_MAX;
+
   Engine(const Door& door, Shard& shard, uint32_t descriptors_max);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -57,15 +60,19 @@ class Engine {
   [[nodiscard]] int Open();
   // Has Wait end, too, when `fd` (libuv's epoll descriptor) is readable. Returns 0 or -errno.
   [[nodiscard]] int WatchLoop(int fd);
-  // Waits for events, which the next turn takes: at most `ms` milliseconds, -1 for as long as it takes. Returns whether
-  // the loop's descriptor is among them.
-  [[nodiscard]] bool Wait(int ms);
-  // Runs rounds until nothing is ready, or the turn's share is used up.
-  void Turn();
+  // Waits for events, which the next turn takes, until `due_ms` of CLOCK_MONOTONIC at the latest: kNeverMs for as long
+  // as it takes. Returns whether the loop's descriptor is among them.
+  [[nodiscard]] bool Wait(int64_t due_ms);
+  // Runs rounds until nothing is ready, or the turn's share is used up. Returns whether the shard was called.
+  bool Turn();
   // Runs commands outside a round, or within one.
   void Submit(uint32_t words);
-  // When Turn must run even if epoll says nothing: milliseconds from now, 0 now, -1 never.
-  [[nodiscard]] int64_t NextTurnMs();
+  // When Turn must run even if epoll says nothing: milliseconds of CLOCK_MONOTONIC, 0 at once, kNeverMs never.
+  [[nodiscard]] int64_t DueMs();
+  // What that clock said when the engine looked last: as a round began, after the shard was called, or when it was told
+  // to.
+  void ReadClock();
+  [[nodiscard]] int64_t now_ms() const { return now_ms_; }
   // Resets every connection and closes everything. The engine is dead afterwards.
   void Close();
   [[nodiscard]] bool closed() const { return closed_; }
@@ -115,7 +122,6 @@ class Engine {
   void Expire();
   void ServiceReady();
   void BuryDead();
-  void ReadClock();
   [[nodiscard]] int64_t TicksFromNow(int32_t ms) const;
   void QueueReady(Connection& connection);
   void Touch(Connection& connection);
@@ -229,8 +235,10 @@ class Engine {
   Shard& shard_;
   const uint32_t descriptors_max_;
   UniqueFd epoll_;
+  Alarm alarm_;
   bool closed_ = false;
   bool in_turn_ = false;
+  bool shard_was_called_ = false;
 
   // Readiness reports taken per round.
   static constexpr int kPollMax = 256;

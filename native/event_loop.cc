@@ -18,29 +18,27 @@ void EventLoop::OnPrepare(uv_prepare_t* prepare) { static_cast<EventLoop*>(prepa
 
 void EventLoop::Run() {
   uv_idle_stop(&idle_);
-  int loop_wait_ms = LoopWaitMs();
+  engine_.ReadClock();
+  int64_t loop_due_ms = LoopDueMs();
   bool loop_ready = false;
   do {
-    loop_ready = engine_.Wait(Sooner(loop_wait_ms, engine_.NextTurnMs()));
-    engine_.Turn();
-    // The turn runs JavaScript, which may have closed us.
-    if (closing_) return;
-    uv_update_time(loop_);
-    loop_wait_ms = LoopWaitMs();
-  } while (!loop_ready && loop_wait_ms != 0);
+    loop_ready = engine_.Wait(std::min(loop_due_ms, engine_.DueMs()));
+    if (engine_.Turn()) {
+      // The shard is JavaScript: it may have closed us, or have given libuv something to do.
+      if (closing_) return;
+      loop_due_ms = LoopDueMs();
+    }
+  } while (!loop_ready && loop_due_ms > engine_.now_ms());
   uv_idle_start(&idle_, OnIdle);
 }
 
-int EventLoop::Sooner(int first_ms, int64_t second_ms) {
-  if (second_ms < 0) return first_ms;
-  const int second = static_cast<int>(std::min<int64_t>(second_ms, kWaitMaxMs));
-  return first_ms < 0 ? second : std::min(first_ms, second);
-}
-
-int EventLoop::LoopWaitMs() {
+int64_t EventLoop::LoopDueMs() {
   // What was started since libuv last polled is in no epoll set yet: it is libuv's poll that puts it there.
   const uv__queue& unwatched = loop_->watcher_queue;
-  return unwatched.next == &unwatched ? uv_backend_timeout(loop_) : 0;
+  if (unwatched.next != &unwatched) return 0;
+  uv_update_time(loop_);
+  const int timeout_ms = uv_backend_timeout(loop_);
+  return timeout_ms < 0 ? Engine::kNeverMs : engine_.now_ms() + timeout_ms;
 }
 
 void EventLoop::Close(OnClosed on_closed, void* context) {

@@ -29,19 +29,14 @@ class EventLoop {
   static void OnIdle(uv_idle_t* /*idle*/) {}
   static void OnHandleClosed(uv_handle_t* handle);
   void Run();
-  // How long libuv can do without a turn, in milliseconds: 0 if it wants one now, -1 for as long as its descriptor is
-  // silent.
-  [[nodiscard]] int LoopWaitMs();
-  // Of two waits in milliseconds, of which -1 is forever.
-  [[nodiscard]] static int Sooner(int first_ms, int64_t second_ms);
+  // When libuv needs a turn even if its descriptor is silent, by the engine's clock: 0 at once, Engine::kNeverMs never.
+  [[nodiscard]] int64_t LoopDueMs();
 
   Engine& engine_;
   uv_loop_t* loop_ = nullptr;
   uv_prepare_t prepare_{};
   // Active while libuv polls: it must not wait there.
   uv_idle_t idle_{};
-  // A wait that is ended by a deadline far away is begun again.
-  static constexpr int kWaitMaxMs = 3'600'000;
   int handles_open_ = 2;
   bool closing_ = false;
   OnClosed on_closed_ = nullptr;

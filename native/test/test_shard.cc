@@ -51,11 +51,11 @@ bool TestShard::OnRound(uint32_t event_count) {
 }
 
 bool TestShard::Wait(int64_t ms) {
-  const int64_t due = engine.NextTurnMs();
-  if (due == 0) return true;
+  const int64_t due_ms = engine.DueMs();
+  const int64_t until_due_ms = due_ms == Engine::kNeverMs ? due_ms : std::max<int64_t>(0, due_ms - NowMs());
+  if (until_due_ms == 0) return true;
   pollfd ready{epoll_, POLLIN, 0};
-  if (::poll(&ready, 1, static_cast<int>(due < 0 ? ms : std::min(due, ms))) > 0) return true;
-  return due >= 0 && due <= ms;
+  return ::poll(&ready, 1, static_cast<int>(std::min(until_due_ms, ms))) > 0 || until_due_ms <= ms;
 }
 
 bool TestShard::Until(const std::function<bool()>& done) {
