@@ -25,6 +25,8 @@ export interface Options {
   /** Whether the subjects were named by the user: then one that is missing is a failure. */
   readonly subjectsNamed: boolean;
   readonly rounds: number;
+  /** Number of the first round: even ones go forwards, odd ones backwards. */
+  readonly firstRound: number;
   /** Length of one measurement. */
   readonly seconds: number;
   readonly connections: readonly number[];
@@ -159,6 +161,7 @@ function toOptions(values: Values): Options {
     subjects: chosenSubjects(values),
     subjectsNamed: values.subjects !== undefined,
     rounds: wholeNumber('--rounds', values.rounds, length.rounds, 100),
+    firstRound: 0,
     seconds: wholeNumber('--seconds', values.seconds, length.seconds, 600),
     connections: (values.connections ?? String(USUAL_CONNECTIONS))
       .split(',')

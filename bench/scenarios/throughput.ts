@@ -6,7 +6,17 @@ import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
 import type { Assignment, Subject } from '../subjects/subject.ts';
 import { countersBetween, readSystemCounters } from '../system-counters.ts';
-import { BENCH_NAME, type Case, casesOf, isSecure, LAYER_TITLES, LAYERS, type Layer, titleOf } from '../vocabulary.ts';
+import {
+  BENCH_NAME,
+  type Case,
+  casesOf,
+  isSecure,
+  LAYER_TITLES,
+  LAYERS,
+  type Layer,
+  type LoadKind,
+  titleOf,
+} from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
 
 const WARM_UP_SECONDS = 1;
@@ -25,8 +35,8 @@ interface LineUp {
 
 /**
  * Measures layers: all subjects of all of them run side by side, idle but for the one whose turn it is. A round goes through all cases, and rounds are
- * interleaved, forwards and backwards: a machine that grows slower or faster with time favours neither a subject nor a case. A subject that cannot start
- * or changes a body is left out and reported.
+ * interleaved, forwards and backwards: a machine that grows slower or faster with time favours neither a subject nor a case. Each is warmed up once for
+ * each load. A subject that cannot start or changes a body is left out and reported.
  */
 export async function measureThroughput(
   environment: Environment,
@@ -72,10 +82,14 @@ async function measureRounds(environment: Environment, lineUps: readonly LineUp[
   const measured = lineUps.flatMap(({ running, cases }) =>
     cases.map((one) => ({ one, running, rounds: new Map<RunningSubject, Round[]>(running.map((each) => [each, []])) })),
   );
+  const warm = new Map<RunningSubject, Set<LoadKind>>();
   for (let index = 0; index < options.rounds; index++) {
-    for (const { one, running, rounds } of roundOrder(measured, index)) {
-      for (const subject of roundOrder(running, index)) {
-        if (index === 0) await warmUp(environment, one, subject);
+    const order = options.firstRound + index;
+    for (const { one, running, rounds } of roundOrder(measured, order)) {
+      for (const subject of roundOrder(running, order)) {
+        const warmLoads = warm.get(subject) ?? new Set();
+        if (!warmLoads.has(one.load)) await warmUp(environment, one, subject);
+        warm.set(subject, warmLoads.add(one.load));
         const round = await measureRound(environment, one, subject);
         rounds.get(subject)?.push(round);
         const place = `${titleOf(one)}, round ${index + 1} of ${options.rounds}`;
@@ -88,9 +102,9 @@ async function measureRounds(environment: Environment, lineUps: readonly LineUp[
   );
 }
 
-/** What goes wrong here goes wrong in the first round, too, and is told there. */
+/** With the smallest bodies, which are the most requests. What goes wrong here goes wrong in the first round, too, and is told there. */
 async function warmUp(environment: Environment, measured: Case, { port }: RunningSubject): Promise<void> {
-  await play(environment, measured, port, WARM_UP_SECONDS).catch(() => {});
+  await play(environment, { ...measured, size: 'small' }, port, WARM_UP_SECONDS).catch(() => {});
 }
 
 /** Never throws: a round that could not be measured is one with a problem, and the others go on. */

@@ -1,57 +1,64 @@
 /** What the study measures, part by part, in the words of the benchmark's command line. */
 import { type Options, parseArguments } from '../arguments.ts';
+import { roundOrder } from '../statistics.ts';
 
 const PROXIES = 'fourseven,haproxy,nginx';
 
-/** Each part is a run of its own, with subjects of its own. */
-const PARTS: readonly string[] = [
-  `--only l4,l7,tls --loads kept --sizes small,1k,16k,128k,1m --subjects ${PROXIES}`,
+/** What is paid for requests. A round goes through all of these parts, each with processes of its own: a figure is of processes and minutes far apart. */
+const ROUND_PARTS: readonly string[] = [
+  // The sizes between those of the fit (4 KiB, 64 KiB, 512 KiB), and the counts of connections, are for its predictions.
+  `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,512k,1m --subjects ${PROXIES}`,
   // With many connections none would arrive whole within a measurement.
   `--only l4,l7,tls --loads kept --sizes 16m --connections 4 --seconds 3 --subjects ${PROXIES}`,
-  `--only l4,l7 --loads fresh,upload,messages --sizes small,16k,1m --subjects ${PROXIES}`,
+  `--only l4,l7 --loads fresh,upload,messages --sizes small,16k,64k,1m --subjects ${PROXIES}`,
   `--only l4,l7,tls --loads pipelined --sizes small,16k --subjects ${PROXIES}`,
   `--only l7 --loads unpooled --sizes small --subjects ${PROXIES}`,
+  `--only full,resumed --sizes small,4k,16k --subjects ${PROXIES}`,
+  '--only reencrypted,passed --loads kept,fresh --sizes small --subjects fourseven',
+  `--only l4,l7 --loads kept --sizes small --connections 1,16,32,128,256,4096 --subjects ${PROXIES}`,
   '--only l4,l7 --loads kept --sizes small,16k --subjects fourseven-node',
   '--only l7 --loads kept --sizes small,16k --subjects http-proxy,fastify',
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',
-  `--only full,resumed --sizes small,16k --subjects ${PROXIES}`,
-  '--only reencrypted,passed --loads kept,fresh --sizes small --subjects fourseven',
-  `--only l4,l7 --loads kept --sizes small --connections 1,16,256,4096 --subjects ${PROXIES}`,
+];
+/** Each is measured at once. */
+const OTHER_PARTS: readonly string[] = [
   `--only latency --latency-layers l4,l7 --shares 10,50,70,90 --sizes small --seconds 2 --subjects direct,${PROXIES}`,
   '--only latency --latency-layers l4,l7 --shares 10,50 --sizes 16k --seconds 2 --subjects direct,fourseven',
-  // Between the points of the others: to see whether the prices predict.
-  `--only l4,l7,tls --loads kept --sizes 4k,64k,512k --subjects ${PROXIES}`,
-  `--only l4,l7 --loads fresh,upload,messages --sizes 64k --subjects ${PROXIES}`,
-  `--only l4,l7 --loads kept --sizes small --connections 32,128 --subjects ${PROXIES}`,
-  `--only full,resumed --sizes 4k --subjects ${PROXIES}`,
   `--only idle,start --idle 2000 --subjects ${PROXIES}`,
   '--only micro,claims',
 ];
 
 /** For a first look: every kind of section, few figures in each. */
-const QUICK_PARTS: readonly string[] = [
-  '--only l4,l7,tls --loads kept --sizes small,16k,1m --subjects fourseven,haproxy',
+const QUICK_ROUND_PARTS: readonly string[] = [
+  '--only l4,l7,tls --loads kept --sizes small,4k,16k,64k,1m --subjects fourseven,haproxy',
   '--only l4,l7 --loads fresh,pipelined,upload,messages --sizes small,16k --subjects fourseven,haproxy',
   '--only l7 --loads unpooled --sizes small --subjects fourseven',
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',
   '--only full,passed,reencrypted --loads kept,fresh --sizes small --subjects fourseven',
   '--only l4,l7 --loads kept --sizes small --connections 1,16,256 --subjects fourseven',
-  '--only l4,l7 --loads kept --sizes 4k,64k --subjects fourseven',
+];
+const QUICK_OTHER_PARTS: readonly string[] = [
   '--only latency --latency-layers l4,l7 --shares 10,70 --sizes small --subjects direct,fourseven,haproxy',
   '--only micro,claims',
 ];
 
-const FULL_LENGTH = '--rounds 4 --seconds 1';
-const QUICK_LENGTH = '--rounds 2 --seconds 1';
+const FULL = { rounds: 4, roundParts: ROUND_PARTS, otherParts: OTHER_PARTS };
+const QUICK = { rounds: 2, roundParts: QUICK_ROUND_PARTS, otherParts: QUICK_OTHER_PARTS };
 
-/** The options of each part. `seed` is that of every schedule and of the fits. */
+/** The options of each run of the study, in their order. `seed` is that of every schedule and of the fits. */
 export function planOf(isQuick: boolean, seed: number): readonly Options[] {
-  const parts = isQuick ? QUICK_PARTS : PARTS;
-  return parts.map((part) => {
-    // What a part says of its length counts.
-    const words = `${isQuick ? QUICK_LENGTH : FULL_LENGTH} --seed ${seed} ${part}`.split(' ');
-    const parsed = parseArguments(words);
-    if (parsed.kind !== 'options') throw new Error(`the study asks for what the benchmark does not know: ${part}`);
-    return parsed.options;
-  });
+  const { rounds, roundParts, otherParts } = isQuick ? QUICK : FULL;
+  return [
+    ...Array.from({ length: rounds }, (_, round) =>
+      roundOrder(roundParts, round).map((part) => ({ ...optionsOf(part, 1, seed), firstRound: round })),
+    ).flat(),
+    ...otherParts.map((part) => optionsOf(part, rounds, seed)),
+  ];
+}
+
+function optionsOf(part: string, rounds: number, seed: number): Options {
+  // What a part says of its length counts.
+  const parsed = parseArguments(`--rounds ${rounds} --seconds 1 --seed ${seed} ${part}`.split(' '));
+  if (parsed.kind !== 'options') throw new Error(`the study asks for what the benchmark does not know: ${part}`);
+  return parsed.options;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EXPERIMENTS } from '../../../bench/claims/all-claims.ts';
+import type { Round, ThroughputResult } from '../../../bench/results.ts';
 import { crossing } from '../../../bench/study/crossing.ts';
 import { mergeResults } from '../../../bench/study/merge.ts';
 import { observationsOf, roleOf } from '../../../bench/study/observations.ts';
@@ -10,7 +11,7 @@ import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/re
 import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
 import { buildReport } from '../../../bench/study/sections/all-sections.ts';
 import { tlsShare } from '../../../bench/study/sections/questions.ts';
-import { type BodySize, SCENARIOS } from '../../../bench/vocabulary.ts';
+import { type BodySize, LAYERS, SCENARIOS, type SubjectName, usualCase } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 import { studyResults } from './study-results.ts';
 
@@ -173,6 +174,19 @@ describe('the plan of the study', () => {
     const claims = plan.filter((options) => options.scenarios.includes('claims')).flatMap((options) => options.claims);
     expect(claims).toEqual(EXPERIMENTS.map(({ number }) => number));
   });
+
+  it('goes through all that requests are measured by in each of its rounds, forwards and backwards', () => {
+    const parts = planOf(false, 7).filter(({ scenarios }) =>
+      scenarios.every((one) => (LAYERS as readonly string[]).includes(one)),
+    );
+    expect([...new Set(parts.map(({ firstRound }) => firstRound))]).toEqual([0, 1, 2, 3]);
+    const partsOf = (round: number) =>
+      parts.filter((part) => part.firstRound === round).map((part) => ({ ...part, firstRound: 0 }));
+    expect(partsOf(0).every((part) => part.rounds === 1)).toBe(true);
+    expect(partsOf(1)).toEqual(partsOf(0).toReversed());
+    expect(partsOf(2)).toEqual(partsOf(0));
+    expect(partsOf(3)).toEqual(partsOf(1));
+  });
 });
 
 describe('the parts of a study', () => {
@@ -190,6 +204,42 @@ describe('the parts of a study', () => {
     expect(merged.versions).toEqual({ nginx: '1', haproxy: '2' });
     expect(merged.experiments).toEqual({ 6: 'six', 7: 'seven' });
     expect(() => mergeResults([])).toThrow('without parts');
+  });
+
+  it('may have rounds of the same case', () => {
+    const round = (requests: number): Round => ({
+      requests,
+      seconds: 1,
+      userUs: 10,
+      systemUs: 10,
+      problems: [],
+      counters: null,
+    });
+    const of = (subject: SubjectName, size: BodySize, requests: number): ThroughputResult => ({
+      ...usualCase('l7', size),
+      subject,
+      rounds: [round(requests)],
+    });
+    const failure = { subject: 'nginx', where: 'l7', reason: 'not installed', missing: true } as const;
+    const merged = mergeResults([
+      resultsWith({
+        rounds: 1,
+        throughput: [of('fourseven', 'small', 1), of('haproxy', 'small', 2)],
+        failures: [failure],
+      }),
+      resultsWith({
+        rounds: 1,
+        throughput: [of('fourseven', '1k', 3), of('fourseven', 'small', 4)],
+        failures: [failure, { ...failure, where: 'l4' }],
+      }),
+    ]);
+    expect(merged.throughput).toEqual([
+      { ...of('fourseven', 'small', 1), rounds: [round(1), round(4)] },
+      of('haproxy', 'small', 2),
+      of('fourseven', '1k', 3),
+    ]);
+    expect(merged.rounds).toBe(2);
+    expect(merged.failures.map(({ where }) => where)).toEqual(['l7', 'l4']);
   });
 });
 
