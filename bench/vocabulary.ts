@@ -13,7 +13,7 @@ export const USUAL_LAYERS: readonly Layer[] = ['l7', 'l4', 'tls'];
 /** The name in the certificate of the benchmark. */
 export const BENCH_NAME = 'localhost';
 
-export const BODY_SIZES = ['small', '1k', '4k', '16k', '64k', '128k', '512k', '1m', '16m'] as const;
+export const BODY_SIZES = ['small', '1k', '4k', '16k', '64k', '128k', '256k', '512k', '1m', '16m'] as const;
 export type BodySize = (typeof BODY_SIZES)[number];
 /** Measured unless others are asked for. */
 export const USUAL_SIZES: readonly BodySize[] = ['small', '16k', '1m'];
@@ -149,6 +149,7 @@ export const SIZE_TITLES: Readonly<Record<BodySize, string>> = {
   '16k': '16 KiB body',
   '64k': '64 KiB body',
   '128k': '128 KiB body',
+  '256k': '256 KiB body',
   '512k': '512 KiB body',
   '1m': '1 MiB body',
   '16m': '16 MiB body',

@@ -12,6 +12,7 @@ export const BODY_BYTES: Readonly<Record<BodySize, number>> = {
   '16k': 16 * 1024,
   '64k': 64 * 1024,
   '128k': 128 * 1024,
+  '256k': 256 * 1024,
   '512k': 512 * 1024,
   '1m': 1024 * 1024,
   '16m': 16 * 1024 * 1024,

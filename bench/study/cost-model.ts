@@ -9,9 +9,9 @@ import { makeRandom } from '../load/open-loop/arrivals.ts';
 import { median } from '../statistics.ts';
 
 /**
- * What may have a price. A proxy accepts connections and dials others. Kibibytes are those of a message up to STREAM_KIB, the rest is streamed:
- * proxies move a stream in another way than a message (larger reads, splice). An upload is a request with a body, which is waited for and passed on
- * before the answer. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits
+ * What may have a price. A proxy accepts connections and dials others. Kibibytes are those of a message up to BULK_KIB; from there to STREAM_KIB it is
+ * bulk, of which many at a time leave the core's cache; the rest is streamed: proxies move a stream in another way than a message (larger reads, splice).
+ * An upload is a request with a body, which is waited for and passed on before the answer; its first kibibytes go another way than those of an answer. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits
  * for every answer goes to sleep and is woken for each, one that always has work does not. A request is on a cold connection if others have driven
  * that out of the core's cache since it was last needed.
  */
@@ -20,16 +20,19 @@ export const TERMS = [
   'dialed',
   'packets',
   'kibibytes',
+  'bulk',
   'streamed',
   'requests',
   'uploads',
+  'uploaded',
   'handshakes',
   'resumptions',
   'wakeups',
   'cold',
 ] as const;
-/** From here on, in kibibytes, a message is a stream: what a proxy reads at a time at most. */
-export const STREAM_KIB = 256;
+/** From here on, in kibibytes, a message is bulk, and from there on a stream. The curves of all proxies bend between 128 KiB and 1 MiB. */
+export const BULK_KIB = 128;
+export const STREAM_KIB = 512;
 export type Term = (typeof TERMS)[number];
 
 /** How much of each there was for one request. */

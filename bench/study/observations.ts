@@ -2,7 +2,7 @@ import { BODY_BYTES } from '../origin/bodies.ts';
 import type { Results, ThroughputResult } from '../results.ts';
 import { median } from '../statistics.ts';
 import { type BodySize, type Layer, type SubjectName, titleOf } from '../vocabulary.ts';
-import { type CostModel, type Observation, type Residual, STREAM_KIB, type Work } from './cost-model.ts';
+import { BULK_KIB, type CostModel, type Observation, type Residual, STREAM_KIB, type Work } from './cost-model.ts';
 
 /** The layers whose prices are told apart, and the scenarios that tell. */
 export const PRICED = {
@@ -26,8 +26,8 @@ export interface PricedSubject {
  * it.
  */
 export type Role = 'fitted' | 'held-out' | 'beyond';
-const HELD_OUT_SIZES: readonly BodySize[] = ['4k', '64k', '512k'];
-const HELD_OUT_CONNECTIONS = [32, 128];
+const HELD_OUT_SIZES: readonly BodySize[] = ['4k', '64k', '256k'];
+const HELD_OUT_CONNECTIONS = [32, 192];
 const GRID_MAX_KIB = 1024;
 const GRID_MAX_CONNECTIONS = 256;
 /** Of so many connections a core has all in its cache. Beyond, with requests on one after the other at random, it lacks those that there is no room for. */
@@ -58,7 +58,6 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
     median(rounds.map(({ counters, requests }) => (counters?.[name] ?? Number.NaN) / requests));
   // Connections that stay are made within the measurement, too.
   const accepted = load === 'fresh' ? 1 : connections / median(rounds.map(({ requests }) => requests));
-  const bodyKib = BODY_BYTES[size] / 1024;
   // A message comes back.
   const ways = isMessage ? 2 : 1;
   return {
@@ -67,15 +66,23 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
     // Layer 4 dials one for each that it accepts: the price is of both. Layer 7 keeps them, unless the endpoint doesn't.
     dialed: load === 'unpooled' ? 1 : 0,
     packets: perRequest('packets'),
-    kibibytes: ways * Math.min(bodyKib, STREAM_KIB),
-    streamed: ways * Math.max(0, bodyKib - STREAM_KIB),
+    kibibytes: load === 'upload' ? 0 : ways * kibBetween(size, 0, BULK_KIB),
+    bulk: ways * kibBetween(size, BULK_KIB, STREAM_KIB),
+    streamed: ways * kibBetween(size, STREAM_KIB, Number.POSITIVE_INFINITY),
     // Layer 4 sees none, and what is upgraded is a tunnel.
     requests: layer === 'l4' || isMessage ? 0 : 1,
     uploads: load === 'upload' ? 1 : 0,
+    uploaded: load === 'upload' ? kibBetween(size, 0, BULK_KIB) : 0,
     handshakes: isPlain || layer === 'resumed' ? 0 : accepted,
     resumptions: layer === 'resumed' ? accepted : 0,
     // Over TLS hardly anything but a handshake wakes the proxy: it is part of the price of that.
     wakeups: isPlain ? perRequest('contextSwitches') : 0,
     cold: Math.max(0, 1 - WARM_CONNECTIONS / connections),
   };
+}
+
+/** How many kibibytes of a body lie between these. */
+function kibBetween(size: BodySize, fromKib: number, toKib: number): number {
+  const bodyKib = BODY_BYTES[size] / 1024;
+  return Math.max(0, Math.min(bodyKib, toKib) - fromKib);
 }

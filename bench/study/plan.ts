@@ -6,8 +6,8 @@ const PROXIES = 'fourseven,haproxy,nginx';
 
 /** What is paid for requests. A round goes through all of these parts, each with processes of its own: a figure is of processes and minutes far apart. */
 const ROUND_PARTS: readonly string[] = [
-  // The sizes between those of the fit (4 KiB, 64 KiB, 512 KiB), and the counts of connections, are for its predictions.
-  `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,512k,1m --subjects ${PROXIES}`,
+  // With sizes and counts of connections (4k, 64k, 256k; 32, 192) that the prices are not fitted to.
+  `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,256k,512k,1m --subjects ${PROXIES}`,
   // With many connections none would arrive whole within a measurement.
   `--only l4,l7,tls --loads kept --sizes 16m --connections 4 --seconds 3 --subjects ${PROXIES}`,
   `--only l4,l7 --loads fresh,upload,messages --sizes small,16k,64k,1m --subjects ${PROXIES}`,
@@ -15,7 +15,7 @@ const ROUND_PARTS: readonly string[] = [
   `--only l7 --loads unpooled --sizes small --subjects ${PROXIES}`,
   `--only full,resumed --sizes small,4k,16k --subjects ${PROXIES}`,
   '--only reencrypted,passed --loads kept,fresh --sizes small --subjects fourseven',
-  `--only l4,l7 --loads kept --sizes small --connections 1,16,32,128,256,4096 --subjects ${PROXIES}`,
+  `--only l4,l7 --loads kept --sizes small --connections 1,16,32,128,192,256,4096 --subjects ${PROXIES}`,
   '--only l4,l7 --loads kept --sizes small,16k --subjects fourseven-node',
   '--only l7 --loads kept --sizes small,16k --subjects http-proxy,fastify',
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',

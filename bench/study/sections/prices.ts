@@ -3,7 +3,7 @@ import type { Table } from '../../report/table.ts';
 import type { Results } from '../../results.ts';
 import { median } from '../../statistics.ts';
 import { LAYER_TITLES } from '../../vocabulary.ts';
-import { fitCostModel, type Residual, residualsOf, TERMS } from '../cost-model.ts';
+import { BULK_KIB, fitCostModel, type Residual, residualsOf, STREAM_KIB, TERMS } from '../cost-model.ts';
 import { observationsOf, PRICED, type Priced, type PricedSubject, type Role } from '../observations.ts';
 import { type Block, command, type Section, table, text } from '../report/document.ts';
 import { type Bar, drawStacks } from '../report/plots.ts';
@@ -15,9 +15,11 @@ const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   dialed: 'one to an endpoint',
   packets: 'a packet',
   kibibytes: 'a KiB',
+  bulk: 'a KiB of bulk',
   streamed: 'a KiB of a stream',
   requests: 'a request',
   uploads: 'an upload',
+  uploaded: 'a KiB of it',
   handshakes: 'a whole handshake',
   resumptions: 'a resumed one',
   wakeups: 'a wake-up',
@@ -38,7 +40,7 @@ export function priceSection(results: Results): Section | undefined {
   if (ours.length === 0) return undefined;
   const blocks: Block[] = [
     text(
-      'The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection (at Layer 4 with the one that is dialed for it, at Layer 7 these have a price of their own), packet, kibibyte (the first 256 of a body, and those of a stream beyond), request, upload, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.',
+      `The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection (at Layer 4 with the one that is dialed for it, at Layer 7 these have a price of their own), packet, kibibyte (the first ${BULK_KIB} of a body, those of bulk up to ${STREAM_KIB}, and those of a stream beyond), request, upload and its first ${BULK_KIB} kibibytes, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.`,
     ),
     table('What you pay for what, µs', priceTable(models)),
     {
@@ -51,7 +53,7 @@ export function priceSection(results: Results): Section | undefined {
       },
     },
     text(
-      'Does it predict? Scenarios between those of the fit were measured in the same run and held out: bodies of 4, 64 and 512 KiB, 32 and 128 connections. The figures are how far the prediction of their cost was off, as medians and at worst. Harder: each scenario of the fit was left out in turn, and predicted by the others, which may have nothing like it. Beyond: bodies of 16 MiB and 4,096 connections, where the model does not claim to hold.',
+      'Does it predict? Scenarios between those of the fit were measured in the same run and held out: bodies of 4, 64 and 256 KiB, 32 and 192 connections. The figures are how far the prediction of their cost was off, as medians and at worst. Harder: each scenario of the fit was left out in turn, and predicted by the others, which may have nothing like it. Beyond: bodies of 16 MiB and 4,096 connections, where the model does not claim to hold.',
     ),
     table('Prediction, error', predictionTable(models)),
     ...requestBlocks(ours, results),

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { makeRandom } from '../../../bench/load/open-loop/arrivals.ts';
 import {
+  BULK_KIB,
   fitCostModel,
   fitPrices,
   type Observation,
   type Prices,
   predictUs,
   residualsOf,
+  STREAM_KIB,
   type Work,
 } from '../../../bench/study/cost-model.ts';
 
@@ -15,9 +17,11 @@ const NO_WORK: Work = {
   dialed: 0,
   packets: 0,
   kibibytes: 0,
+  bulk: 0,
   streamed: 0,
   requests: 0,
   uploads: 0,
+  uploaded: 0,
   handshakes: 0,
   resumptions: 0,
   wakeups: 0,
@@ -28,29 +32,32 @@ const PRICES: Prices = {
   dialed: 40,
   packets: 4,
   kibibytes: 0.25,
+  bulk: 0.4,
   streamed: 0.1,
   requests: 6,
   uploads: 5,
+  uploaded: 0.3,
   handshakes: 700,
   resumptions: 150,
   wakeups: 8,
   cold: 9,
 };
 
-/** Scenarios as a run has them: kept and fresh connections, four sizes, with and without a handshake. */
-const SCENARIOS: readonly Work[] = [1, 16, 128, 1024, 4096].flatMap((size) => {
-  const [kibibytes, streamed] = [Math.min(size, 256), Math.max(0, size - 256)];
+/** Scenarios as a run has them: kept and fresh connections, six sizes, with and without a handshake. */
+const SCENARIOS: readonly Work[] = [1, 16, 128, 512, 1024, 4096].flatMap((size) => {
+  const kibibytes = Math.min(size, BULK_KIB);
+  const bytes = { kibibytes, bulk: Math.min(size, STREAM_KIB) - kibibytes, streamed: Math.max(0, size - STREAM_KIB) };
   const packets = 4 + size / 20;
   return [
-    { ...NO_WORK, packets, kibibytes, streamed, requests: 1 },
-    { ...NO_WORK, packets: packets + 8, kibibytes, streamed, requests: 1, accepted: 1 },
-    { ...NO_WORK, packets: packets + 9, kibibytes, streamed, requests: 1, accepted: 1, dialed: 1 },
-    { ...NO_WORK, packets, kibibytes, streamed, requests: 1, uploads: 1 },
-    { ...NO_WORK, packets, kibibytes, streamed, requests: 1, cold: 0.75 },
-    { ...NO_WORK, packets: packets / 2, kibibytes, streamed, requests: 1 },
-    { ...NO_WORK, packets, kibibytes, streamed, requests: 1, wakeups: 1.7 },
-    { ...NO_WORK, packets: packets + 14, kibibytes, streamed, requests: 1, accepted: 1, handshakes: 1 },
-    { ...NO_WORK, packets: packets + 11, kibibytes, streamed, requests: 1, accepted: 1, resumptions: 1 },
+    { ...NO_WORK, packets, ...bytes, requests: 1 },
+    { ...NO_WORK, packets: packets + 8, ...bytes, requests: 1, accepted: 1 },
+    { ...NO_WORK, packets: packets + 9, ...bytes, requests: 1, accepted: 1, dialed: 1 },
+    { ...NO_WORK, packets, ...bytes, kibibytes: 0, uploaded: kibibytes, requests: 1, uploads: 1 },
+    { ...NO_WORK, packets, ...bytes, requests: 1, cold: 0.75 },
+    { ...NO_WORK, packets: packets / 2, ...bytes, requests: 1 },
+    { ...NO_WORK, packets, ...bytes, requests: 1, wakeups: 1.7 },
+    { ...NO_WORK, packets: packets + 14, ...bytes, requests: 1, accepted: 1, handshakes: 1 },
+    { ...NO_WORK, packets: packets + 11, ...bytes, requests: 1, accepted: 1, resumptions: 1 },
   ];
 });
 

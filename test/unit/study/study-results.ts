@@ -36,7 +36,7 @@ export function studyResults({ l7Factor = 1.3 } = {}): Results {
       result(subject, layer, 'pipelined', 'small'),
       result(subject, layer, 'kept', '4k'),
       result(subject, layer, 'kept', '64k'),
-      ...[1, 16, 128, 256, 4096].map((connections) => result(subject, layer, 'kept', 'small', connections)),
+      ...[1, 16, 192, 256, 4096].map((connections) => result(subject, layer, 'kept', 'small', connections)),
     ]),
     ...SIZES.map((size) => result(subject, 'tls', 'kept', size)),
     ...SIZES.map((size) => result(subject, 'full', 'fresh', size)),
