@@ -15,11 +15,11 @@ const RECORDING = `.${process.versions.v8}-${process.platform}-${process.arch}.v
 const HEAD = '(function (exports, require, module, __filename, __dirname) {';
 const TAIL = '\n})';
 
-/** @typedef {{ path: string, build: Buffer, script: Script }} LoadedFile */
-/** @type {LoadedFile[]} */
-const loaded = [];
-/** @type {Map<string, { exports: unknown }>} */
-const modules = new Map();
+/**
+ * What has been loaded, by path.
+ * @type {Map<string, { module: { exports: unknown }, build: Buffer, script: Script }>}
+ */
+const loaded = new Map();
 
 /**
  * @param {string} path of the file, absolute
@@ -28,10 +28,8 @@ const modules = new Map();
 function loadCode(path) {
   // Node finds the map of a module only if it has loaded the module itself.
   if (process.sourceMapsEnabled) return require(path);
-  const known = modules.get(path);
-  if (known !== undefined) return known.exports;
-  const module = { exports: {} };
-  modules.set(path, module);
+  const known = loaded.get(path);
+  if (known !== undefined) return known.module.exports;
   const source = readFileSync(path);
   const build = source.subarray(0, BUILD_NAME_BYTES);
   const script = new Script(HEAD + source.toString() + TAIL, {
@@ -39,7 +37,8 @@ function loadCode(path) {
     columnOffset: -HEAD.length,
     cachedData: readRecording(path, build),
   });
-  loaded.push({ path, build, script });
+  const module = { exports: {} };
+  loaded.set(path, { module, build, script });
   const folder = dirname(path);
   /** Packages are looked up as from here, which is beside bundle/. @param {string} name */
   const requireFrom = (name) => (name.startsWith('.') ? loadCode(join(folder, name)) : require(name));

@@ -11,7 +11,7 @@ const channel = new BroadcastChannel('fourseven-code');
 
 /** What this thread has compiled. */
 function record() {
-  for (const { path, build, script } of loaded) {
+  for (const [path, { build, script }] of loaded) {
     const draft = `${path}.draft`;
     writeFileSync(draft, Buffer.concat([build, script.createCachedData()]));
     renameSync(draft, path + RECORDING);

@@ -53,6 +53,8 @@ export function observationsOf(results: Results, priced: Priced, subject: Subjec
 
 function workOf({ layer, load, size, connections, rounds }: ThroughputResult): Work {
   const isMessage = load === 'messages';
+  // At Layer 4 everything is.
+  const isTunnel = isMessage && layer !== 'l4';
   const isPlain = layer === 'l4' || layer === 'l7';
   const perRequest = (name: 'packets' | 'contextSwitches'): number =>
     median(rounds.map(({ counters, requests }) => (counters?.[name] ?? Number.NaN) / requests));
@@ -66,13 +68,14 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
     // Layer 4 dials one for each that it accepts: the price is of both. Layer 7 keeps them, unless the endpoint doesn't.
     dialed: load === 'unpooled' ? 1 : 0,
     packets: perRequest('packets'),
-    kibibytes: load === 'upload' ? 0 : ways * kibBetween(size, 0, BULK_KIB),
+    kibibytes: load === 'upload' || isTunnel ? 0 : ways * kibBetween(size, 0, BULK_KIB),
     bulk: ways * kibBetween(size, BULK_KIB, STREAM_KIB),
     streamed: ways * kibBetween(size, STREAM_KIB, Number.POSITIVE_INFINITY),
     // Layer 4 sees none, and what is upgraded is a tunnel.
     requests: layer === 'l4' || isMessage ? 0 : 1,
     uploads: load === 'upload' ? 1 : 0,
     uploaded: load === 'upload' ? kibBetween(size, 0, BULK_KIB) : 0,
+    tunneled: isTunnel ? ways * kibBetween(size, 0, BULK_KIB) : 0,
     handshakes: isPlain || layer === 'resumed' ? 0 : accepted,
     resumptions: layer === 'resumed' ? accepted : 0,
     // Over TLS hardly anything but a handshake wakes the proxy: it is part of the price of that.

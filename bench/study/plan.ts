@@ -10,7 +10,7 @@ const ROUND_PARTS: readonly string[] = [
   `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,256k,512k,1m --subjects ${PROXIES}`,
   // With many connections none would arrive whole within a measurement.
   `--only l4,l7,tls --loads kept --sizes 16m --connections 4 --seconds 3 --subjects ${PROXIES}`,
-  `--only l4,l7 --loads fresh,upload,messages --sizes small,16k,64k,1m --subjects ${PROXIES}`,
+  `--only l4,l7 --loads fresh,upload,messages --sizes small,16k,64k,128k,1m --subjects ${PROXIES}`,
   `--only l4,l7,tls --loads pipelined --sizes small,16k --subjects ${PROXIES}`,
   `--only l7 --loads unpooled --sizes small --subjects ${PROXIES}`,
   `--only full,resumed --sizes small,4k,16k --subjects ${PROXIES}`,
@@ -42,7 +42,7 @@ const QUICK_OTHER_PARTS: readonly string[] = [
   '--only micro,claims',
 ];
 
-const FULL = { rounds: 4, roundParts: ROUND_PARTS, otherParts: OTHER_PARTS };
+const FULL = { rounds: 6, roundParts: ROUND_PARTS, otherParts: OTHER_PARTS };
 const QUICK = { rounds: 2, roundParts: QUICK_ROUND_PARTS, otherParts: QUICK_OTHER_PARTS };
 
 /** The options of each run of the study, in their order. `seed` is that of every schedule and of the fits. */

@@ -24,7 +24,7 @@ async function run(script: string, nodeArgs: readonly string[] = []) {
     `const { loadCode, loaded } = require(${JSON.stringify(LOADER)});
      const { record } = require(${JSON.stringify(RECORDER)});
      const answer = async (value) => {
-       const taken = loaded.map(({ script }) => script.cachedDataRejected === false);
+       const taken = [...loaded.values()].map(({ script }) => script.cachedDataRejected === false);
        console.log(JSON.stringify({ taken, value: await value }));
      };
      ${script}`,

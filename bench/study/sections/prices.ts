@@ -20,6 +20,7 @@ const TERM_TITLES: Readonly<Record<(typeof TERMS)[number], string>> = {
   requests: 'a request',
   uploads: 'an upload',
   uploaded: 'a KiB of it',
+  tunneled: 'a KiB in a tunnel',
   handshakes: 'a whole handshake',
   resumptions: 'a resumed one',
   wakeups: 'a wake-up',
@@ -40,7 +41,7 @@ export function priceSection(results: Results): Section | undefined {
   if (ours.length === 0) return undefined;
   const blocks: Block[] = [
     text(
-      `The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection (at Layer 4 with the one that is dialed for it, at Layer 7 these have a price of their own), packet, kibibyte (the first ${BULK_KIB} of a body, those of bulk up to ${STREAM_KIB}, and those of a stream beyond), request, upload and its first ${BULK_KIB} kibibytes, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.`,
+      `The figures of the scenarios with bodies up to 1 MiB and up to 256 connections are taken for a sum of prices: so much for each connection (at Layer 4 with the one that is dialed for it, at Layer 7 these have a price of their own), packet, kibibyte (the first ${BULK_KIB} of a body, those of bulk up to ${STREAM_KIB}, and those of a stream beyond), request, upload and its first ${BULK_KIB} kibibytes, the first of a WebSocket message, handshake (with the connection it opens), wake-up, and request on a connection that has left the cache. The prices are those with the least relative error (least squares, none below zero). In brackets, where 95 of 100 fits to scenarios drawn at random from these would lie: a wide bracket says that these scenarios cannot tell that price from another.`,
     ),
     table('What you pay for what, µs', priceTable(models)),
     {

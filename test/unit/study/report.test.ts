@@ -179,7 +179,7 @@ describe('the plan of the study', () => {
     const parts = planOf(false, 7).filter(({ scenarios }) =>
       scenarios.every((one) => (LAYERS as readonly string[]).includes(one)),
     );
-    expect([...new Set(parts.map(({ firstRound }) => firstRound))]).toEqual([0, 1, 2, 3]);
+    expect([...new Set(parts.map(({ firstRound }) => firstRound))]).toEqual([0, 1, 2, 3, 4, 5]);
     const partsOf = (round: number) =>
       parts.filter((part) => part.firstRound === round).map((part) => ({ ...part, firstRound: 0 }));
     expect(partsOf(0).every((part) => part.rounds === 1)).toBe(true);
@@ -255,7 +255,16 @@ describe('the work of a scenario', () => {
       requests: 0,
     });
     // A message comes back, and is no request.
-    expect(find('l7', 'L7, 16 KiB body, WebSocket messages')).toMatchObject({ requests: 0, kibibytes: 32 });
+    expect(find('l7', 'L7, 16 KiB body, WebSocket messages')).toMatchObject({
+      requests: 0,
+      kibibytes: 0,
+      tunneled: 32,
+    });
+    expect(find('l4', 'L4, 16 KiB body, WebSocket messages')).toMatchObject({
+      requests: 0,
+      kibibytes: 32,
+      tunneled: 0,
+    });
     expect(find('tls', 'TLS 1.3, full handshakes, small body')).toMatchObject({ accepted: 0, handshakes: 1 });
   });
 
