@@ -15,8 +15,8 @@ const RELOADS = 200;
 const EVERY_MS = 1_000;
 /** Until memory is what it is in the long run: under this load, and with reloads. */
 const WARM_UP_RELOADS = 60;
-/** Garbage is collected where memory is measured, and the room for young objects does not grow with the load: what is left is what is kept. */
-const NODE_OPTIONS = `--max-semi-space-size=1 --require ${COLLECT_GARBAGE}`;
+/** Garbage is collected where memory is measured: what is left is what is kept. */
+const NODE_OPTIONS = `--require ${COLLECT_GARBAGE}`;
 const MEASURED_SAMPLES = 30;
 const REPORT_TIMEOUT_MS = 30_000;
 const MEMORY_TOLERANCE = 0.05;
