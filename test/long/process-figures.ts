@@ -37,11 +37,6 @@ function linkTarget(path: string): string {
   }
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 export interface Sample {
   readonly atMs: number;
   readonly value: number;

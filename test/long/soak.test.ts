@@ -1,19 +1,13 @@
 /** Everything at once against the real command, for FOURSEVEN_SOAK_MINUTES (5 unless set). */
 import { expect, it } from 'vitest';
+import { median } from '../../bench/statistics.ts';
 import { until } from '../integration/deadline.ts';
 import { residentBytes } from '../integration/process-memory.ts';
 import { ENGINES, ProxyProcess } from '../integration/proxy-process.ts';
 import { Child } from './child.ts';
 import type { LoadReport, LoadTarget } from './load/main.ts';
 import type { OriginPorts, OriginReport } from './origin/main.ts';
-import {
-  median,
-  openDescriptors,
-  processorMs,
-  processorShare,
-  type Sample,
-  slopePerMinute,
-} from './process-figures.ts';
+import { openDescriptors, processorMs, processorShare, type Sample, slopePerMinute } from './process-figures.ts';
 
 const MINUTES = Number(process.env.FOURSEVEN_SOAK_MINUTES ?? 5);
 const SHARDS = 2;
