@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "engine.h"
+#include "readiness.h"
 
 namespace fourseven {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 constexpr int kAcceptMax = 16;
 // How long accepting rests when the process or the system is out of descriptors (accept(2): EMFILE, ENFILE).
 constexpr int32_t kAcceptRestMs = 100;
-constexpr uint64_t kListenerBit = 1ull << 32;
 constexpr int kFamilyShift = 16;
 
 }  // namespace
@@ -61,10 +61,7 @@ void Engine::CloseListener(uint32_t index) {
 void Engine::WatchListener(uint32_t index) {
   Listener& listener = listeners_[index];
   if (listener.watched || !listener.adopted || listener.paused) return;
-  epoll_event interest{};
-  interest.events = EPOLLIN;
-  interest.data.u64 = kListenerBit | index;
-  listener.watched = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener.fd.get(), &interest) == 0;
+  listener.watched = Watch(epoll_.get(), listener.fd.get(), EPOLLIN, kListenerBit | index) == 0;
 }
 
 // Taken out by hand, also before closing: other descriptors of the same socket keep epoll's entry alive (epoll(7),
@@ -108,10 +105,7 @@ void Engine::AddAccepted(uint32_t index, int raw, const Address& peer) {
   UniqueFd fd(raw);
   Connection* connection = table_.Take();
   if (connection == nullptr) return;
-  epoll_event interest{};
-  interest.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  interest.data.u64 = connection->index;
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, raw, &interest) != 0) {
+  if (Watch(epoll_.get(), raw, kConnectionEvents, connection->index) < 0) {
     table_.Put(*connection);
     return;
   }

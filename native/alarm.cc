@@ -1,21 +1,19 @@
 #include "alarm.h"
 
-#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "readiness.h"
 
 namespace fourseven {
 
 int Alarm::Open(int epoll, uint64_t data) {
   fd_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!fd_.valid()) return -errno;
-  epoll_event interest{};
   // Edge-triggered, it need not be read: to set it anew is enough.
-  interest.events = EPOLLIN | EPOLLET;
-  interest.data.u64 = data;
-  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd_.get(), &interest) == 0 ? 0 : -errno;
+  return Watch(epoll, fd_.get(), EPOLLIN | EPOLLET, data);
 }
 
 void Alarm::RingBy(int64_t due_ms) {

@@ -1,23 +1,12 @@
 // Dialing: the addresses that can be dialed, and how a connection comes about.
-#include <sys/epoll.h>
-
 #include <cerrno>
 #include <memory>
 #include <utility>
 
 #include "engine.h"
+#include "readiness.h"
 
 namespace fourseven {
-namespace {
-
-int Watch(int epoll, int fd, uint32_t index) {
-  epoll_event interest{};
-  interest.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  interest.data.u64 = index;
-  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
-}
-
-}  // namespace
 
 int Engine::RememberAddress(const Address& address, int context, const std::string& server_name) {
   Target target{address, nullptr, nullptr, server_name};
@@ -99,7 +88,7 @@ int Engine::StartDial(Connection& connection, uint32_t handle) {
     Emit(event::kConnectFailed, connection.id(), -error);
     return 0;
   }
-  if (const int error = Watch(epoll_.get(), fd.get(), connection.index); error < 0) return error;
+  if (const int error = Watch(epoll_.get(), fd.get(), kConnectionEvents, connection.index); error < 0) return error;
   connection.fd = std::move(fd);
   connection.state = State::kConnecting;
   dialed_open_++;

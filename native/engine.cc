@@ -3,12 +3,14 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "clock.h"
+#include "readiness.h"
 
 namespace fourseven {
 namespace {
@@ -22,19 +24,8 @@ constexpr uint64_t kRoundRelayMaxBytes = 8 * 1024 * 1024;
 constexpr int64_t kRoundHandshakeNs = 2'000'000;
 // One event of the ring is kept free for each report a single connection can add beyond its first.
 constexpr uint32_t kEventsReserve = 8;
-// Listeners are told apart from connections in epoll's data by this bit.
-constexpr uint64_t kListenerBit = 1ull << 32;
-// What epoll says of libuv's descriptor, and of the alarm.
-constexpr uint64_t kLoopBit = 1ull << 33;
-constexpr uint64_t kAlarmBit = 1ull << 34;
 // Of the engine itself: its epoll set and its alarm.
 constexpr uint32_t kOwnDescriptors = 2;
-
-int64_t NowMs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 }  // namespace
 
@@ -66,12 +57,7 @@ void Engine::Close() {
   epoll_.Reset();
 }
 
-int Engine::WatchLoop(int fd) {
-  epoll_event interest{};
-  interest.events = EPOLLIN;
-  interest.data.u64 = kLoopBit;
-  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
-}
+int Engine::WatchLoop(int fd) { return Watch(epoll_.get(), fd, EPOLLIN, kLoopBit); }
 
 bool Engine::Wait(int64_t due_ms) {
   if (closed_) return true;

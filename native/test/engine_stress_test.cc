@@ -3,7 +3,6 @@
 //
 //   FOURSEVEN_STRESS_SECONDS=300 FOURSEVEN_STRESS_SEED=7 native_tests stress
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "check.h"
+#include "clock.h"
 #include "engine.h"
 #include "temporary_folder.h"
 #include "test_shard.h"
@@ -30,12 +30,6 @@ constexpr int kStepsPerSeed = 600;
 constexpr size_t kPeersMax = 24;
 constexpr size_t kIdsMax = 64;
 constexpr size_t kStreamBytes = 3 * 1024 * 1024;
-
-int64_t NowMs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int64_t FromEnvironment(const char* name, int64_t otherwise) {
   const char* text = std::getenv(name);

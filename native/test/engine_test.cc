@@ -2,7 +2,6 @@
 #include "engine.h"
 
 #include <sys/socket.h>
-#include <time.h>
 
 #include <cerrno>
 #include <climits>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "check.h"
+#include "clock.h"
 #include "temporary_folder.h"
 #include "test_shard.h"
 
@@ -19,12 +19,6 @@ using namespace fourseven;
 namespace {
 
 constexpr int32_t kMib = 1024 * 1024;
-
-int64_t NowMs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 // Makes the connection wait for its peer: sends until bytes are left over.
 bool FillOutput(TestShard& shard, int32_t id) {

@@ -1,12 +1,13 @@
 #include "test_shard.h"
 
 #include <poll.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "clock.h"
 
 using namespace fourseven;
 
@@ -14,12 +15,6 @@ namespace {
 
 constexpr int64_t kDeadlineMs = 5000;
 constexpr int64_t kQuietMs = 20;
-
-int64_t NowMs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 }  // namespace
 
