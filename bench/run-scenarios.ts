@@ -19,7 +19,7 @@ import { measureStartTime } from './scenarios/start-time.ts';
 import { measureThroughput } from './scenarios/throughput.ts';
 import { subjectsNamed } from './subjects/all-subjects.ts';
 import type { Subject } from './subjects/subject.ts';
-import { BENCH_NAME, casesOf, LAYERS, type Layer, type Scenario, type SubjectName } from './vocabulary.ts';
+import { BENCH_NAME, casesOf, isLayer, LAYERS, type Layer, type Scenario, type SubjectName } from './vocabulary.ts';
 
 /** Runs what the options ask for. Subjects that cannot be measured end up in `failures`; only the suite's own trouble throws. */
 export async function runScenarios(
@@ -171,10 +171,6 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
 function needsLayer(scenario: Scenario, layer: Layer, { latency }: Options): boolean {
   if (scenario === 'latency') return latency.layers.includes(layer);
   return layer === 'l7' && (scenario === 'idle' || scenario === 'start');
-}
-
-function isLayer(scenario: Scenario): scenario is Layer {
-  return LAYERS.some((layer) => layer === scenario);
 }
 
 /** How many measurements there will be, if all goes well. */

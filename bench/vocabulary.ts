@@ -133,6 +133,10 @@ export function casesOf(
   });
 }
 
+export function isLayer(scenario: Scenario): scenario is Layer {
+  return LAYERS.some((layer) => layer === scenario);
+}
+
 /** Whether clients speak TLS. */
 export function isSecure(layer: Layer): boolean {
   return layer !== 'l7' && layer !== 'logged' && layer !== 'l4';

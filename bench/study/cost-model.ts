@@ -12,9 +12,9 @@ import { median } from '../statistics.ts';
  * What may have a price. A proxy accepts connections and dials others. Kibibytes are those of a message up to BULK_KIB; from there to STREAM_KIB it is
  * bulk, of which many at a time leave the core's cache; the rest is streamed: proxies move a stream in another way than a message (larger reads, splice).
  * An upload is a request with a body, which is waited for and passed on before the answer; its first kibibytes go another way than those of an answer,
- * and so do those that Layer 7 tunnels once a connection has been upgraded. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are context switches of the proxy's threads: a proxy that waits
- * for every answer goes to sleep and is woken for each, one that always has work does not. A request is on a cold connection if others have driven
- * that out of the core's cache since it was last needed.
+ * and so do those that Layer 7 tunnels once a connection has been upgraded. Handshakes are whole ones; a resumed one is a resumption. Wake-ups are
+ * context switches of the proxy's threads: a proxy that waits for every answer goes to sleep and is woken for each, one that always has work does not. A
+ * request is on a cold connection if others have driven that out of the core's cache since it was last needed.
  */
 export const TERMS = [
   'accepted',

@@ -26,8 +26,8 @@ export interface PricedSubject {
  * it.
  */
 export type Role = 'fitted' | 'held-out' | 'beyond';
-const HELD_OUT_SIZES: readonly BodySize[] = ['4k', '64k', '256k'];
-const HELD_OUT_CONNECTIONS = [32, 192];
+export const HELD_OUT_SIZES: readonly BodySize[] = ['4k', '64k', '256k'];
+export const HELD_OUT_CONNECTIONS = [32, 192];
 const GRID_MAX_KIB = 1024;
 const GRID_MAX_CONNECTIONS = 256;
 /** Of so many connections a core has all in its cache. Beyond, with requests on one after the other at random, it lacks those that there is no room for. */
@@ -62,20 +62,21 @@ function workOf({ layer, load, size, connections, rounds }: ThroughputResult): W
   const accepted = load === 'fresh' ? 1 : connections / median(rounds.map(({ requests }) => requests));
   // A message comes back.
   const ways = isMessage ? 2 : 1;
+  const firstKib = ways * kibBetween(size, 0, BULK_KIB);
   return {
     // The price of a handshake has its connection in it: there is none without the other.
     accepted: isPlain ? accepted : 0,
     // Layer 4 dials one for each that it accepts: the price is of both. Layer 7 keeps them, unless the endpoint doesn't.
     dialed: load === 'unpooled' ? 1 : 0,
     packets: perRequest('packets'),
-    kibibytes: load === 'upload' || isTunnel ? 0 : ways * kibBetween(size, 0, BULK_KIB),
+    kibibytes: load === 'upload' || isTunnel ? 0 : firstKib,
     bulk: ways * kibBetween(size, BULK_KIB, STREAM_KIB),
     streamed: ways * kibBetween(size, STREAM_KIB, Number.POSITIVE_INFINITY),
     // Layer 4 sees none, and what is upgraded is a tunnel.
     requests: layer === 'l4' || isMessage ? 0 : 1,
     uploads: load === 'upload' ? 1 : 0,
-    uploaded: load === 'upload' ? kibBetween(size, 0, BULK_KIB) : 0,
-    tunneled: isTunnel ? ways * kibBetween(size, 0, BULK_KIB) : 0,
+    uploaded: load === 'upload' ? firstKib : 0,
+    tunneled: isTunnel ? firstKib : 0,
     handshakes: isPlain || layer === 'resumed' ? 0 : accepted,
     resumptions: layer === 'resumed' ? accepted : 0,
     // Over TLS hardly anything but a handshake wakes the proxy: it is part of the price of that.

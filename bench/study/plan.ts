@@ -6,7 +6,7 @@ const PROXIES = 'fourseven,haproxy,nginx';
 
 /** What is paid for requests. A round goes through all of these parts, each with processes of its own: a figure is of processes and minutes far apart. */
 const ROUND_PARTS: readonly string[] = [
-  // With sizes and counts of connections (4k, 64k, 256k; 32, 192) that the prices are not fitted to.
+  // With sizes and counts of connections that the prices are not fitted to (observations.ts).
   `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,256k,512k,1m --subjects ${PROXIES}`,
   // With many connections none would arrive whole within a measurement.
   `--only l4,l7,tls --loads kept --sizes 16m --connections 4 --seconds 3 --subjects ${PROXIES}`,

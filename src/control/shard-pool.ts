@@ -18,8 +18,8 @@ const THREAD_EXIT_MAX_MS = 500;
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * Room for young objects, of each thread. V8 would let it grow to 48 MiB with the load, and keep it for long; requests cost the same with less (L7 small, 64 and
- * 1,000 connections, both engines: 0.96 to 1.01 of it), down to 3 MiB, where many requests at a time through the node engine get dearer by 7 %.
+ * Room for young objects, of each thread. V8 would let it grow to 48 MiB with the load, and keep it for long; requests cost the same with less (L7 small,
+ * 64 and 1,000 connections, both engines: 0.96 to 1.01 of it), down to 3 MiB, where many requests at a time through the node engine get dearer by 7 %.
  */
 const YOUNG_GENERATION_MAX_MIB = 12;
 

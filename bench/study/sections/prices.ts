@@ -1,10 +1,19 @@
+import { BODY_BYTES } from '../../origin/bodies.ts';
 import { formatCount, formatFigure, formatPercent } from '../../report/figures.ts';
 import type { Table } from '../../report/table.ts';
 import type { Results } from '../../results.ts';
 import { median } from '../../statistics.ts';
 import { LAYER_TITLES } from '../../vocabulary.ts';
 import { BULK_KIB, fitCostModel, type Residual, residualsOf, STREAM_KIB, TERMS } from '../cost-model.ts';
-import { observationsOf, PRICED, type Priced, type PricedSubject, type Role } from '../observations.ts';
+import {
+  HELD_OUT_CONNECTIONS,
+  HELD_OUT_SIZES,
+  observationsOf,
+  PRICED,
+  type Priced,
+  type PricedSubject,
+  type Role,
+} from '../observations.ts';
 import { type Block, command, type Section, table, text } from '../report/document.ts';
 import { type Bar, drawStacks } from '../report/plots.ts';
 import { requestBlocks, tlsBlocks } from './questions.ts';
@@ -54,7 +63,7 @@ export function priceSection(results: Results): Section | undefined {
       },
     },
     text(
-      'Does it predict? Scenarios between those of the fit were measured in the same run and held out: bodies of 4, 64 and 256 KiB, 32 and 192 connections. The figures are how far the prediction of their cost was off, as medians and at worst. Harder: each scenario of the fit was left out in turn, and predicted by the others, which may have nothing like it. Beyond: bodies of 16 MiB and 4,096 connections, where the model does not claim to hold.',
+      `Does it predict? Scenarios between those of the fit were measured in the same run and held out: bodies of ${listOf(HELD_OUT_SIZES.map((size) => BODY_BYTES[size] / 1024))} KiB, ${listOf(HELD_OUT_CONNECTIONS)} connections. The figures are how far the prediction of their cost was off, as medians and at worst. Harder: each scenario of the fit was left out in turn, and predicted by the others, which may have nothing like it. Beyond: bodies of 16 MiB and 4,096 connections, where the model does not claim to hold.`,
     ),
     table('Prediction, error', predictionTable(models)),
     ...requestBlocks(ours, results),
@@ -118,4 +127,8 @@ function absolute(residuals: readonly Residual[]): number[] {
 /** Empty if there is nothing to say it of. */
 function percentOf(errors: readonly number[], value: (errors: readonly number[]) => number): string {
   return errors.length === 0 ? '' : formatPercent(value(errors));
+}
+
+function listOf(values: readonly number[]): string {
+  return new Intl.ListFormat('en-GB').format(values.map(String));
 }

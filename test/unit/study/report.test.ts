@@ -11,7 +11,7 @@ import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/re
 import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
 import { buildReport } from '../../../bench/study/sections/all-sections.ts';
 import { tlsShare } from '../../../bench/study/sections/questions.ts';
-import { type BodySize, LAYERS, SCENARIOS, type SubjectName, usualCase } from '../../../bench/vocabulary.ts';
+import { type BodySize, isLayer, SCENARIOS, type SubjectName, usualCase } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 import { studyResults } from './study-results.ts';
 
@@ -176,9 +176,7 @@ describe('the plan of the study', () => {
   });
 
   it('goes through all that requests are measured by in each of its rounds, forwards and backwards', () => {
-    const parts = planOf(false, 7).filter(({ scenarios }) =>
-      scenarios.every((one) => (LAYERS as readonly string[]).includes(one)),
-    );
+    const parts = planOf(false, 7).filter(({ scenarios }) => scenarios.every(isLayer));
     expect([...new Set(parts.map(({ firstRound }) => firstRound))]).toEqual([0, 1, 2, 3, 4, 5]);
     const partsOf = (round: number) =>
       parts.filter((part) => part.firstRound === round).map((part) => ({ ...part, firstRound: 0 }));
