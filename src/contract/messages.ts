@@ -3,13 +3,12 @@ import type { AccessBatch } from '../observe/access/access-log.ts';
 import type { SpanRecord } from '../observe/spans.ts';
 import type { EndpointRow, LatencyCountsRow } from '../observe/traffic-counters.ts';
 import type { PackedPlan } from './packed-plan.ts';
-import type { Plan } from './plan.ts';
 
 /** Handed to a shard's thread when it starts (besides the MessagePort, see control/shard-pool). */
 export interface ShardStart {
   readonly index: number;
   readonly engine: 'native' | 'node';
-  readonly plan: Plan;
+  readonly plan: PackedPlan;
   readonly sockets: readonly ListenerSocket[];
   readonly board: SharedArrayBuffer;
   readonly descriptorsMax: number;
@@ -59,7 +58,7 @@ export type ToShard =
 export type FromShard =
   /** Every listener of the first plan accepts. */
   | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly listener: string; readonly errno: number }
+  | { readonly type: 'failed'; readonly listener: string; readonly address: string; readonly errno: number }
   | { readonly type: 'applied'; readonly version: number }
   | { readonly type: 'drained' }
   | { readonly type: 'closed'; readonly cut: number }

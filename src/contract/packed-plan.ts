@@ -1,12 +1,15 @@
 /**
  * A plan on its way to the shards: as text in pieces. A thread that receives an object is busy until all of it is built, a tenth of a second with
- * ten thousand routes; strings cost it nothing, and the pieces are read between its turns.
+ * ten thousand routes; strings cost it nothing, and the pieces are read between its turns. What reads as in the plan before is not read again.
  */
+import { hashText } from '../core/hash.ts';
 import type { Slices } from '../core/slices.ts';
 import type { ClusterPlan, ListenerPlan, Plan } from './plan.ts';
 
-/** About a third of a millisecond's work for whoever reads it. */
-const PIECE_MAX_CHARS = 16_384;
+/** Less than a third of a millisecond's work for whoever reads it, and a key that a map hashes whole. */
+const PIECE_MAX_CHARS = 8_192;
+/** A piece ends with one item of so many. */
+const ITEMS_PER_PIECE = 32;
 
 export interface PackedPlan {
   readonly version: number;
@@ -34,38 +37,75 @@ export function packPlan({ version, listeners, clusters }: Plan): PackedPlan {
   };
 }
 
-/** The plan again; what was undefined in it is absent. */
-export function* unpackPlan(packed: PackedPlan): Slices<Plan> {
-  const listeners: ListenerPlan[] = [];
-  for (const item of packed.listeners) listeners.push((yield* unpackItem(item, 'routes')) as ListenerPlan);
-  const clusters: ClusterPlan[] = [];
-  for (const item of packed.clusters) clusters.push((yield* unpackItem(item, 'endpoints')) as ClusterPlan);
-  return { version: packed.version, listeners, clusters };
-}
-
 function packList(items: readonly unknown[]): readonly string[] {
   const pieces: string[] = [];
   let piece = '';
+  const end = () => {
+    if (piece !== '') pieces.push(`[${piece}]`);
+    piece = '';
+  };
   for (const item of items) {
     const text = JSON.stringify(item);
-    if (piece !== '' && piece.length + text.length > PIECE_MAX_CHARS) {
-      pieces.push(`[${piece}]`);
-      piece = '';
-    }
+    if (piece.length + text.length > PIECE_MAX_CHARS) end();
     piece += piece === '' ? text : `,${text}`;
+    if (endsPiece(text)) end();
   }
-  if (piece !== '') pieces.push(`[${piece}]`);
+  end();
   return pieces;
 }
 
-function* unpackItem({ head, pieces }: PackedItem, list: string): Slices<unknown> {
-  const item = JSON.parse(head) as object;
-  yield;
-  if (pieces === undefined) return item;
-  const items: unknown[] = [];
-  for (const piece of pieces) {
-    items.push(...(JSON.parse(piece) as unknown[]));
-    yield;
+/** By the item alone: one that comes or goes moves the borders beside it, and no others. */
+function endsPiece(text: string): boolean {
+  return hashText(text, 0) % ITEMS_PER_PIECE === 0;
+}
+
+interface ReadItem {
+  readonly item: unknown;
+  readonly lists: readonly (readonly unknown[])[];
+}
+
+/** By text, what it says. */
+interface Known {
+  readonly lists: Map<string, readonly unknown[]>;
+  readonly items: Map<string, ReadItem>;
+}
+
+/**
+ * Reads one plan after the other. Listeners, routes, clusters and endpoints that are as in the plan before are the same objects, so that it costs
+ * no more than a comparison to see that nothing has changed.
+ */
+export class PlanReader {
+  #known: Known = { lists: new Map(), items: new Map() };
+
+  /** The plan again; what was undefined in it is absent. */
+  *read(packed: PackedPlan): Slices<Plan> {
+    const next: Known = { lists: new Map(), items: new Map() };
+    const listeners: ListenerPlan[] = [];
+    for (const item of packed.listeners) listeners.push((yield* this.#readItem(item, 'routes', next)) as ListenerPlan);
+    const clusters: ClusterPlan[] = [];
+    for (const item of packed.clusters) clusters.push((yield* this.#readItem(item, 'endpoints', next)) as ClusterPlan);
+    this.#known = next;
+    return { version: packed.version, listeners, clusters };
   }
-  return { ...item, [list]: items };
+
+  *#readItem({ head, pieces }: PackedItem, list: string, next: Known): Slices<unknown> {
+    const lists: (readonly unknown[])[] = [];
+    for (const piece of pieces ?? []) {
+      const items = this.#known.lists.get(piece) ?? (JSON.parse(piece) as readonly unknown[]);
+      next.lists.set(piece, items);
+      lists.push(items);
+      yield;
+    }
+    const known = this.#known.items.get(head);
+    const isKnown = known !== undefined && hasSameItems(known.lists, lists);
+    const item = isKnown ? known.item : JSON.parse(head);
+    if (!isKnown && pieces !== undefined) item[list] = lists.flat();
+    next.items.set(head, { item, lists });
+    yield;
+    return item;
+  }
+}
+
+function hasSameItems(lists: readonly unknown[], others: readonly unknown[]): boolean {
+  return lists.length === others.length && lists.every((list, index) => list === others[index]);
 }

@@ -210,7 +210,8 @@ export class ShardKeeper {
   #onMessage(message: FromShard): void {
     const { log } = this.#options;
     if (message.type === 'ready') this.#onReady();
-    else if (message.type === 'failed') this.#onFailed(message.listener, message.errno);
+    else if (message.type === 'failed')
+      this.#onFailed(bindError(`listener ${message.listener}`, message.address, errnoName(message.errno)));
     else if (message.type === 'applied') this.#worksBy(message.version);
     else if (message.type === 'drained') this.#drained.resolve();
     else if (message.type === 'closed') this.#cut = message.cut;
@@ -240,9 +241,7 @@ export class ShardKeeper {
     this.#catchUp();
   }
 
-  #onFailed(listener: string, errno: number): void {
-    const address = this.#options.startMessage().plan.listeners.find(({ name }) => name === listener)?.address ?? '';
-    const error = bindError(`listener ${listener}`, address, errnoName(errno));
+  #onFailed(error: Error): void {
     if (this.#hasBeenReady) this.#options.log.error(`shard ${this.index}: ${error.message}`);
     else this.#firstReady.reject(error);
     this.#terminate(error);

@@ -1,7 +1,7 @@
 /** Runs the shards: starts them, replaces those that crash or hang, hands them plans, sums up what they count, and ends them. */
 import type { Board } from '../contract/board.ts';
 import type { EndpointRef, ShardSnapshot } from '../contract/messages.ts';
-import { packPlan } from '../contract/packed-plan.ts';
+import { type PackedPlan, packPlan } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AccessBatch } from '../observe/access/access-log.ts';
@@ -53,11 +53,14 @@ export class Supervisor {
   readonly #ticketKeys: TicketKeys;
   readonly #timers: NodeJS.Timeout[] = [];
   #plan: Plan;
+  /** As shards get it. */
+  #packed: PackedPlan;
   #closing: Promise<number> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#plan = options.plan;
+    this.#packed = packPlan(options.plan);
     this.#ticketKeys = new TicketKeys(options.ticketKeys);
     this.#keepers = Array.from({ length: options.shardCount }, (_, index) => this.#makeKeeper(index));
   }
@@ -96,8 +99,9 @@ export class Supervisor {
    */
   async apply(plan: Plan, added: ReadonlySet<number> = new Set()): Promise<void> {
     this.#plan = plan;
-    const { sockets, log } = this.#options;
     const packed = packPlan(plan);
+    this.#packed = packed;
+    const { sockets, log } = this.#options;
     const applied = this.#keepers.map((keeper) => {
       const own = sockets.forShard(keeper.index).filter(({ slot }) => added.has(slot));
       return keeper.apply(packed, own);
@@ -212,7 +216,7 @@ export class Supervisor {
       startMessage: () => ({
         index,
         engine,
-        plan: this.#plan,
+        plan: this.#packed,
         sockets: sockets.forShard(index),
         board: board.buffer,
         descriptorsMax,

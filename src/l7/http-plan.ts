@@ -5,14 +5,14 @@ import type { PlannedClusters } from '../upstream/cluster-set.ts';
 import type { ListenerContext } from '../upstream/listener-context.ts';
 import { type HostPolicies, hostPoliciesOf } from './host-policies.ts';
 import { PATH_KEEP_EMPTY_SEGMENTS, PATH_KEEP_ENCODED_SLASHES } from './path.ts';
-import { compileRoute, type Route } from './route-target.ts';
+import { compileRoute, leadsTo, type Route } from './route-target.ts';
 import { compileRoutesInSlices, type Router } from './routing/router.ts';
 
 export type { RouteTarget } from './route-target.ts';
 
 type PlanContext = Pick<ListenerContext, 'counters' | 'random'>;
 
-/** What a listener's plan compiles to: immutable but for whose turn it is, one per plan and shard. */
+/** What a listener's plan compiles to: immutable but for whose turn it is, one per plan and shard. Routes that stay as they are belong to several. */
 export class HttpPlan {
   readonly listener: HttpListenerPlan;
   readonly router: Router;
@@ -49,30 +49,55 @@ export class HttpPlan {
     { counters, random }: PlanContext,
     before?: HttpPlan,
   ): Slices<HttpPlan> {
-    const router = yield* compileRoutesInSlices(listener.routes);
+    const context = { counters, random, isTimed: areTimed(listener) };
+    const former = yield* routesByName(before?.routes ?? []);
+    const isSameToRoutes = before !== undefined && areSameToRoutes(listener, before.listener);
     const routes: Route[] = [];
-    const areTimed = listener.routes.length <= TIMED_ROUTES_MAX;
     for (const plan of listener.routes) {
-      routes.push(compileRoute(plan, listener, clusters, { counters, random, isTimed: areTimed }));
+      const known = former.get(plan.name);
+      const isKept = isSameToRoutes && known?.plan === plan && leadsTo(known, clusters);
+      routes.push(isKept ? known : compileRoute(plan, listener, clusters, context, known));
       yield;
     }
-    if (before !== undefined) yield* continueRoutes(routes, before.routes);
+    const router =
+      before !== undefined && (yield* haveSameMatches(routes, before.routes))
+        ? before.router
+        : yield* compileRoutesInSlices(listener.routes);
     return new HttpPlan(listener, router, routes, counters.requestCounter(listener.name, '', ''));
   }
 }
 
-/** Shares go on where those of the same route stood. */
-function* continueRoutes(routes: readonly Route[], before: readonly Route[]): Slices<void> {
+function* routesByName(routes: readonly Route[]): Slices<ReadonlyMap<string, Route>> {
   const byName = new Map<string, Route>();
-  for (const route of before) {
+  for (const route of routes) {
     byName.set(route.plan.name, route);
     yield;
   }
-  for (const { plan, targets } of routes) {
-    const former = byName.get(plan.name)?.targets;
-    if (former !== undefined) targets?.continueFrom(former);
+  return byName;
+}
+
+/** Whether the durations of each route are told apart. */
+function areTimed({ routes }: HttpListenerPlan): boolean {
+  return routes.length <= TIMED_ROUTES_MAX;
+}
+
+/** Whether all that routes compile from besides their own plan is the same. */
+function areSameToRoutes(listener: HttpListenerPlan, before: HttpListenerPlan): boolean {
+  return (
+    listener.name === before.name &&
+    (listener.tls === undefined) === (before.tls === undefined) &&
+    areTimed(listener) === areTimed(before)
+  );
+}
+
+/** Whether they look for the same in the same order, so that one router does for both. */
+function* haveSameMatches(routes: readonly Route[], others: readonly Route[]): Slices<boolean> {
+  if (routes.length !== others.length) return false;
+  for (const [index, { plan }] of routes.entries()) {
+    if (plan.match !== others[index]!.plan.match) return false;
     yield;
   }
+  return true;
 }
 
 /** For `normalizePath`. */

@@ -1,4 +1,4 @@
-/** What a route leads to, compiled once per plan. */
+/** What a route leads to, compiled once, and again when something of it changes. */
 import type { ForwardAction, HashOn, ListenerPlan, RoutePlan } from '../contract/plan.ts';
 import type { Random } from '../core/random.ts';
 import type { RequestCounter, TrafficCounters } from '../observe/traffic-counters.ts';
@@ -54,12 +54,13 @@ interface RouteContext {
   readonly isTimed?: boolean;
 }
 
-/** `listener`: whose route it is. */
+/** `listener`: whose route it is. `before`: the route of that name in the plan before; where its shares stood, those of this one go on. */
 export function compileRoute(
   plan: RoutePlan,
   listener: Pick<ListenerPlan, 'name' | 'tls'>,
   clusters: PlannedClusters,
   { counters, random, isTimed = true }: RouteContext,
+  before?: Route,
 ): Route {
   const { action, name } = plan;
   if (action.kind !== 'forward') {
@@ -81,5 +82,13 @@ export function compileRoute(
     return { plan: action, cluster, counter, requestChanges: changes, hashKey, stickiness, responseEdits };
   });
   const weights = action.clusters.map(({ weight }) => weight);
-  return { plan, targets: new WeightedTargets(targets, weights), scratchBytes: requestChanges?.scratchBytes ?? 0 };
+  const shares = new WeightedTargets(targets, weights);
+  if (before?.targets !== undefined) shares.continueFrom(before.targets);
+  return { plan, targets: shares, scratchBytes: requestChanges?.scratchBytes ?? 0 };
+}
+
+/** Whether the clusters that the route was compiled with are those of its plan in `clusters`, too. */
+export function leadsTo({ plan: { action }, targets }: Route, clusters: PlannedClusters): boolean {
+  if (action.kind !== 'forward' || targets === undefined) return true;
+  return action.clusters.every(({ cluster }, index) => clusters.at(cluster) === targets.clusterAt(index));
 }

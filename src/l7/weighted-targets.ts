@@ -1,9 +1,10 @@
+import type { Cluster } from '../upstream/cluster.ts';
 import type { RouteTarget } from './route-target.ts';
 
 /**
  * Shares out the requests of a route over its clusters, exactly: each target gains its weight, the richest is taken and pays the sum (smooth weighted
  * round robin). Over as many requests as the weights add up to, each is taken as often as its weight says, and the light ones are
- * spread, not bunched. One per route, plan and shard. Hot path (`next`): no allocation.
+ * spread, not bunched. One per route and shard, as long as the route stays as it is. Hot path (`next`): no allocation.
  */
 export class WeightedTargets {
   readonly #targets: readonly RouteTarget[];
@@ -30,6 +31,10 @@ export class WeightedTargets {
     }
     credits[best]! -= this.#total;
     return targets[best]!;
+  }
+
+  clusterAt(index: number): Cluster | undefined {
+    return this.#targets[index]?.cluster;
   }
 
   /** Goes on where the same shares of the plan before stand: else frequent plans would only ever take the heaviest. */

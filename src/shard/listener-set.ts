@@ -167,12 +167,12 @@ export class ListenerSet {
 export async function openListeners(
   listeners: readonly Listener[],
   sockets: readonly ListenerSocket[],
-): Promise<{ listener: string; errno: number } | undefined> {
+): Promise<{ listener: string; address: string; errno: number } | undefined> {
   const socketsBySlot = new Map(sockets.map((socket) => [socket.slot, socket]));
   for (const listener of listeners) {
     const socket = socketsBySlot.get(listener.slot);
     const status = socket === undefined ? -constants.errno.ENOTSOCK : await listener.open(socket);
-    if (status < 0) return { listener: listener.name, errno: -status };
+    if (status < 0) return { listener: listener.name, address: listener.plan.address, errno: -status };
   }
   return undefined;
 }

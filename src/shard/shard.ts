@@ -11,7 +11,7 @@ import type {
   ShardStart,
   ToShard,
 } from '../contract/messages.ts';
-import { type PackedPlan, unpackPlan } from '../contract/packed-plan.ts';
+import { type PackedPlan, PlanReader } from '../contract/packed-plan.ts';
 import type { Plan } from '../contract/plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
@@ -66,6 +66,7 @@ export class Shard {
   readonly #start: ShardStart;
   readonly #post: (message: FromShard) => void;
   readonly #board: Board;
+  readonly #reader = new PlanReader();
   readonly #context: ShardContext;
   readonly #clusters: ClusterSet;
   readonly #listeners: ListenerSet;
@@ -117,7 +118,7 @@ export class Shard {
     this.#heartbeat = setInterval(() => this.#timedBeat(), this.#start.heartbeatMs);
     const { plan, sockets } = this.#start;
     // At once: there is nothing yet that it could keep waiting.
-    if (await this.#carryOut(finish(this.#prepare(plan)), sockets)) this.#post({ type: 'ready' });
+    if (await this.#carryOut(finish(this.#readAndPrepare(plan)), sockets)) this.#post({ type: 'ready' });
   }
 
   /** Never within a round of the engine. */
@@ -161,18 +162,14 @@ export class Shard {
 
   /** A shard that no longer accepts ends with the plan it has. */
   async #apply(packed: PackedPlan, sockets: readonly ListenerSocket[]): Promise<void> {
-    const takeOver = await finishAtPace(
-      this.#unpackAndPrepare(packed),
-      PREPARE_PACE,
-      () => this.#phase !== 'accepting',
-    );
+    const takeOver = await finishAtPace(this.#readAndPrepare(packed), PREPARE_PACE, () => this.#phase !== 'accepting');
     if (takeOver === undefined || (await this.#carryOut(takeOver, sockets))) {
       this.#post({ type: 'applied', version: packed.version });
     }
   }
 
-  *#unpackAndPrepare(packed: PackedPlan): Slices<() => readonly Listener[]> {
-    return yield* this.#prepare(yield* unpackPlan(packed));
+  *#readAndPrepare(packed: PackedPlan): Slices<() => readonly Listener[]> {
+    return yield* this.#prepare(yield* this.#reader.read(packed));
   }
 
   /** What this returns puts the plan in force, and gives the listeners that are to be opened. */

@@ -30,8 +30,8 @@ export class PlannedClusters {
 }
 
 /**
- * The clusters of the current plan. A new plan gets new Cluster objects, so that work in flight ends with those it began with; endpoints that
- * stay keep theirs with their idle connections, and a cluster whose endpoints stay keeps its policy and whose turn it is.
+ * The clusters of the current plan. One that a new plan changes gets a new Cluster object, so that work in flight ends with the one it began with;
+ * endpoints that stay keep theirs with their idle connections, and a cluster whose endpoints stay keeps its policy and whose turn it is.
  */
 export class ClusterSet {
   readonly #context: EndpointContext;
@@ -63,6 +63,7 @@ export class ClusterSet {
   #replace(clusters: readonly Cluster[], endpoints: Map<number, Endpoint>): void {
     const before = this.#endpointsBySlot;
     for (const cluster of this.#clusters) cluster.isCurrent = false;
+    for (const cluster of clusters) cluster.isCurrent = true;
     this.#clusters = clusters;
     this.#endpointsBySlot = endpoints;
     for (const endpoint of before.values()) {
@@ -91,6 +92,7 @@ export class ClusterSet {
 
   #build(plan: ClusterPlan, endpoints: Map<number, Endpoint>, before: Cluster | undefined): Cluster {
     const own = plan.endpoints.map((endpointPlan) => this.#keepOrMake(endpointPlan, plan, endpoints));
+    if (before?.plan === plan && hasSameMembers(plan, own, before)) return before;
     return new Cluster(plan, own, {
       policies: this.#policiesFor(plan, own, before),
       outlier: this.#outlierFor(plan, own),

@@ -31,7 +31,7 @@ export interface ClusterParts {
   readonly counter: ClusterCounter;
 }
 
-/** A named group of interchangeable endpoints and the policy that picks among them. Belongs to one plan. */
+/** A named group of interchangeable endpoints and the policy that picks among them. Belongs to one plan, and to the next as long as nothing in it changes. */
 export class Cluster {
   readonly plan: ClusterPlan;
   /** In the order of the plan. */

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Board } from '../../src/contract/board.ts';
 import type { FromShard, ShardSnapshot } from '../../src/contract/messages.ts';
+import { packPlan } from '../../src/contract/packed-plan.ts';
 import type { Plan, PolicyName } from '../../src/contract/plan.ts';
 import { loadAddon } from '../../src/engine/binding.ts';
 import { makeCorridor } from '../../src/shard/corridor.ts';
@@ -47,7 +48,7 @@ class TcpShard {
       start: {
         index: 0,
         engine,
-        plan: planOf(ports, wanted),
+        plan: packPlan(planOf(ports, wanted)),
         sockets: [{ slot: 0, fd: this.#fd, address: `${HOST}:${this.port}` }],
         board: this.board.buffer,
         descriptorsMax: 1000,

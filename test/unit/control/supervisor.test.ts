@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Board } from '../../../src/contract/board.ts';
 import type { ListenerSocket } from '../../../src/contract/messages.ts';
+import { packPlan } from '../../../src/contract/packed-plan.ts';
 import type { Plan } from '../../../src/contract/plan.ts';
 import { Supervisor } from '../../../src/control/supervisor.ts';
 import { FakeShardPool, settle } from './fake-shard-pool.ts';
@@ -95,7 +96,7 @@ describe('starting', () => {
     supervisor = makeSupervisor(2);
     const failed = supervisor.start().catch((error: Error) => error);
     pool.runs[0]!.say({ type: 'ready' });
-    pool.runs[1]!.say({ type: 'failed', listener: 'db', errno: 98 });
+    pool.runs[1]!.say({ type: 'failed', listener: 'db', address: '127.0.0.1:5432', errno: 98 });
     await settle();
     expect(pool.runs[0]!.postedTypes()).toContain('close');
     await pool.runs[0]!.end();
@@ -133,7 +134,7 @@ describe('a shard that crashes', () => {
     supervisor.apply(next);
     await pool.runs[1]!.end(new Error('a bug'));
     expect(pool.runs).toHaveLength(3);
-    expect(pool.last.start).toMatchObject({ index: 1, plan: next, sockets: [{ slot: 0, fd: 7 }] });
+    expect(pool.last.start).toMatchObject({ index: 1, plan: packPlan(next), sockets: [{ slot: 0, fd: 7 }] });
     expect(board.inFlight(5)).toBe(1);
     expect(supervisor.shards().map(({ restarts }) => restarts)).toEqual([0, 1]);
     expect(lines).toContain('shard 1 is gone: a bug; it is started again at once');

@@ -95,7 +95,7 @@ function makeShard(first: Plan): Shard {
     start: {
       index: 1,
       engine: 'native',
-      plan: first,
+      plan: packPlan(first),
       sockets: first.listeners.map(({ slot }) => socketOf(slot)),
       board: board.buffer,
       descriptorsMax: 100,
@@ -145,7 +145,7 @@ describe('a shard that starts', () => {
   test('names the listener that it cannot open, and is not ready', async () => {
     engine.adoptError = -22;
     await shard.open();
-    expect(posted).toEqual([{ type: 'failed', listener: 'listener-0', errno: 22 }]);
+    expect(posted).toEqual([{ type: 'failed', listener: 'listener-0', address: '127.0.0.1:0', errno: 22 }]);
   });
 
   test('names a listener without a socket', async () => {
@@ -153,7 +153,12 @@ describe('a shard that starts', () => {
     const next = packPlan(plan(2, [listenerPlan(0), listenerPlan(7)]));
     shard.receive({ type: 'apply', plan: next, sockets: [] });
     await vi.advanceTimersByTimeAsync(0);
-    expect(posted.at(-1)).toEqual({ type: 'failed', listener: 'listener-7', errno: constants.errno.ENOTSOCK });
+    expect(posted.at(-1)).toEqual({
+      type: 'failed',
+      listener: 'listener-7',
+      address: '127.0.0.1:0',
+      errno: constants.errno.ENOTSOCK,
+    });
   });
 
   test('beats at once, and on, with its number of connections', async () => {

@@ -99,6 +99,26 @@ describe('a new plan', () => {
     expect(new Set([first, second, clusters.at(0).pick(0, NONE)!.slot]).size).toBe(3);
   });
 
+  test('keeps a cluster in which nothing has changed', () => {
+    const [kept, changed] = [clusterPlan([endpointPlan(0), endpointPlan(1)]), { ...clusterPlan([]), name: 'other' }];
+    clusters = takeOver(set, plan(kept, changed));
+    const [first, second] = [clusters.at(0), clusters.at(1)];
+    clusters = takeOver(set, plan({ ...changed, endpoints: [endpointPlan(2)] }, kept));
+    expect(clusters.at(1)).toBe(first);
+    expect(clusters.at(0)).not.toBe(second);
+    fixture.board.setAdmin(0, Admin.DRAINING);
+    expect(clusters.at(1).pick(0, NONE)?.slot).toBe(1);
+  });
+
+  test('makes a cluster anew that comes back as it was', () => {
+    const origin = clusterPlan([endpointPlan(0)]);
+    const first = takeOver(set, plan(origin)).at(0);
+    takeOver(set, plan());
+    clusters = takeOver(set, plan(origin));
+    expect(clusters.at(0)).not.toBe(first);
+    expect(clusters.at(0).pick(0, NONE)?.slot).toBe(0);
+  });
+
   test.each([
     { what: 'another weight', next: clusterPlan([endpointPlan(0), endpointPlan(1, 5)]) },
     { what: 'another policy', next: clusterPlan([endpointPlan(0), endpointPlan(1)], 'random') },
