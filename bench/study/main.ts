@@ -22,7 +22,7 @@ import { buildReport } from './sections/all-sections.ts';
 const HELP = `Usage: npm run study -- [options]
 
 Measures what a layer costs on this machine and writes a report: report.html (one file, which needs nothing else), report.md with plots/, and
-results.json with every round.
+results.json with every round, which is written after each part.
 
   --quick       a first look in ten minutes, instead of an hour
   --from FILE   measures nothing: makes the report of a results.json
@@ -55,9 +55,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const command = repeatCommand(values.quick, seed);
     const results =
       values.from === undefined
-        ? await measure(values.quick, seed, (partial) => write(out, partial, command))
+        ? await measure(values.quick, seed, (partial) => keep(out, partial))
         : await readResults(values.from);
-    await write(out, results, command);
+    await keep(out, results);
+    await writeReport(out, results, command);
     process.stderr.write(`The report is ${join(out, 'report.html')}\n`);
     return results.failures.every(({ missing }) => missing) ? 0 : 1;
   } catch (error) {
@@ -91,15 +92,19 @@ async function readResults(file: string): Promise<Results> {
   return results as Results;
 }
 
-/** `keep`: what there is after each part, so that a run that is cut short is not lost. */
-async function measure(isQuick: boolean, seed: number, keep: (results: Results) => Promise<void>): Promise<Results> {
+/** `keepPart`: gets what there is after each part. */
+async function measure(
+  isQuick: boolean,
+  seed: number,
+  keepPart: (results: Results) => Promise<void>,
+): Promise<Results> {
   const interrupted = untilInterrupted();
   const plan = planOf(isQuick, seed);
   const parts: Results[] = [];
   for (const [index, options] of plan.entries()) {
     process.stderr.write(`Run ${index + 1} of ${plan.length}: ${options.scenarios.join(', ')}\n`);
     parts.push(await measurePart(options, interrupted));
-    await keep(mergeResults(parts));
+    await keepPart(mergeResults(parts));
   }
   return mergeResults(parts);
 }
@@ -123,12 +128,17 @@ async function measurePart(options: Options, interrupted: Promise<never>): Promi
   }
 }
 
-async function write(out: string, results: Results, command: string): Promise<void> {
+/** Also of a run that is cut short: `--from` makes a report of it. */
+async function keep(out: string, results: Results): Promise<void> {
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, 'results.json'), `${JSON.stringify(results)}\n`);
+}
+
+async function writeReport(out: string, results: Results, command: string): Promise<void> {
   const report = buildReport(results, command);
   await rm(join(out, 'plots'), { recursive: true, force: true });
   await mkdir(join(out, 'plots'), { recursive: true });
   await writeFile(join(out, 'report.html'), renderHtml(report));
   await writeFile(join(out, 'report.md'), renderMarkdown(report));
-  await writeFile(join(out, 'results.json'), `${JSON.stringify(results)}\n`);
   for (const picture of picturesOf(report)) await writeFile(join(out, pictureFile(picture)), picture.svg);
 }
