@@ -3,6 +3,9 @@ import type { ChildProcesses } from '../child-processes.ts';
 import { PIPELINE_DEPTH } from '../vocabulary.ts';
 import { type LoadGenerator, type LoadResult, type LoadTarget, problemsOf } from './load.ts';
 
+/** What it moves on a slow core at least. In less time than all connections need for a body each, hardly one would arrive whole. */
+const BYTES_PER_SECOND = 16 * 1024 * 1024;
+
 /** The part of `autocannon --json` that is used. Its latencies are whole milliseconds: they are not. */
 interface Summary {
   readonly duration: number;
@@ -26,6 +29,11 @@ export function parseAutocannonOutput(output: string): LoadResult {
   };
 }
 
+/** How long it runs. */
+export function secondsOf({ connections, bodyBytes, seconds }: Omit<LoadTarget, 'url' | 'kind'>): number {
+  return Math.max(seconds, Math.ceil((connections * bodyBytes) / BYTES_PER_SECOND));
+}
+
 /** autocannon in a process of its own, so that it shares no event loop with anything that is measured. */
 export function findAutocannon(children: ChildProcesses): LoadGenerator {
   const require = createRequire(import.meta.url);
@@ -35,7 +43,7 @@ export function findAutocannon(children: ChildProcesses): LoadGenerator {
 }
 
 async function runAutocannon(children: ChildProcesses, script: string, target: LoadTarget): Promise<LoadResult> {
-  const options = ['--json', '--no-progress', '-c', `${target.connections}`, '-d', `${target.seconds}`];
+  const options = ['--json', '--no-progress', '-c', `${target.connections}`, '-d', `${secondsOf(target)}`];
   if (target.kind === 'fresh') options.push('-H', 'Connection=close');
   if (target.kind === 'pipelined') options.push('-p', String(PIPELINE_DEPTH));
   if (target.uploadFile !== undefined) options.push('-m', 'POST', '-i', target.uploadFile);

@@ -3,7 +3,10 @@ import type { LoadKind } from '../vocabulary.ts';
 export interface LoadTarget {
   readonly url: string;
   readonly connections: number;
+  /** At least: a slow generator may need longer until large bodies have arrived whole. */
   readonly seconds: number;
+  /** Of each answer, or of what is sent. */
+  readonly bodyBytes: number;
   /** `full` and `resumed`: a connection for each request, with a handshake of this kind. */
   readonly kind: Exclude<LoadKind, 'messages' | 'unpooled'> | 'full' | 'resumed';
   /** Of `upload`: the file with the body. */

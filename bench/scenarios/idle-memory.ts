@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Environment, type RunningSubject, startSubject } from '../environment.ts';
 import { readPssBytes } from '../memory.ts';
-import { bodyOf } from '../origin/bodies.ts';
+import { BODY_BYTES, bodyOf } from '../origin/bodies.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { USUAL_CONNECTIONS } from '../vocabulary.ts';
 
@@ -49,7 +49,13 @@ async function measureOnce(environment: Environment, subject: Subject): Promise<
   const sockets: Socket[] = [];
   try {
     const url = `http://127.0.0.1:${running.port}/small`;
-    await load.run({ url, connections: USUAL_CONNECTIONS, seconds: WARM_UP_SECONDS, kind: 'kept' });
+    await load.run({
+      url,
+      connections: USUAL_CONNECTIONS,
+      seconds: WARM_UP_SECONDS,
+      bodyBytes: BODY_BYTES.small,
+      kind: 'kept',
+    });
     const beforeBytes = await settledPssBytes(running);
     await openIdle(running.port, options.idleConnections, sockets);
     const afterBytes = await settledPssBytes(running);

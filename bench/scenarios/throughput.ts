@@ -1,6 +1,6 @@
 import type { Environment, RunningSubject } from '../environment.ts';
 import type { LoadResult, LoadTarget } from '../load/load.ts';
-import { fileOf } from '../origin/bodies.ts';
+import { BODY_BYTES, fileOf } from '../origin/bodies.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
 import type { Failure, Round, ThroughputResult } from '../results.ts';
 import { roundOrder } from '../statistics.ts';
@@ -139,12 +139,13 @@ function play(environment: Environment, measured: Case, port: number, seconds: n
   // A name, where a name decides.
   const host = isSecure(layer) ? BENCH_NAME : '127.0.0.1';
   const at = `${scheme}://${host}:${port}`;
+  const extent = { connections, seconds, bodyBytes: BODY_BYTES[size] };
   if (load === 'upload') {
     const uploadFile = fileOf(environment.directory, size);
-    return environment.load.run({ url: `${at}/upload`, connections, seconds, kind: load, uploadFile });
+    return environment.load.run({ url: `${at}/upload`, ...extent, kind: load, uploadFile });
   }
   const path = load === 'unpooled' ? 'closing' : size;
-  return environment.load.run({ url: `${at}/${path}`, connections, seconds, kind: kindOf(measured) });
+  return environment.load.run({ url: `${at}/${path}`, ...extent, kind: kindOf(measured) });
 }
 
 function kindOf({ layer, load }: Case): LoadTarget['kind'] {

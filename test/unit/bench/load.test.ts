@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseAutocannonOutput } from '../../../bench/load/autocannon.ts';
+import { parseAutocannonOutput, secondsOf } from '../../../bench/load/autocannon.ts';
 import { parseWrkOutput } from '../../../bench/load/wrk.ts';
 
 function wrkOutput(errors: Partial<Record<'connect' | 'read' | 'write' | 'status' | 'timeout', number>>): string {
@@ -42,6 +42,12 @@ describe('the load generators', () => {
       problems: ['1 socket errors', '2 timeouts', '1 resets', '7 answers that are not 2xx'],
     });
     expect(parseAutocannonOutput('{"duration":1,"errors":0,"timeouts":0,"non2xx":0,"2xx":5}').problems).toEqual([]);
+  });
+
+  it('gives autocannon the time in which each connection gets a body', () => {
+    const secondsFor = (connections: number, mebibytes: number) =>
+      secondsOf({ connections, bodyBytes: mebibytes * 2 ** 20, seconds: 2 });
+    expect([secondsFor(64, 1 / 1024), secondsFor(64, 1), secondsFor(4, 16), secondsFor(65, 1)]).toEqual([2, 4, 4, 5]);
   });
 
   it('refuses what is no summary of autocannon', () => {
