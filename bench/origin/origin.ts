@@ -10,7 +10,7 @@ import { bodyOf, fileOf } from './bodies.ts';
 
 export interface Origin {
   readonly port: number;
-  /** Where it speaks TLS; 0 where it cannot. */
+  /** Where it speaks TLS. */
   readonly securePort: number;
   /** Its process group. */
   readonly pid: number;
@@ -24,28 +24,35 @@ export async function startOrigin(
   directory: string,
   pair: Environment['pair'],
 ): Promise<Origin> {
-  const [port = 0, free = 0] = await freePorts(2);
+  const [port = 0, securePort = 0] = await freePorts(2);
   const nginx = findProgram('nginx');
   await writeBodies(directory);
-  const securePort = nginx === undefined ? 0 : free;
-  const child =
-    nginx === undefined
-      ? startNode(children, port)
-      : await startNginx(children, nginx, { port, securePort, directory, ...pair });
+  const place = { port, securePort, directory, ...pair };
+  const child = nginx === undefined ? startNode(children, place) : await startNginx(children, nginx, place);
   await child.waitForPort(port);
+  await child.waitForPort(securePort);
   return { port, securePort, pid: child.pid, name: child.name };
 }
 
-function startNode(children: ChildProcesses, port: number): Child {
-  const script = fileURLToPath(new URL('./node-origin.js', import.meta.url));
-  return children.start('node origin', [process.execPath, script, String(port)], 'load core');
+interface Place {
+  readonly port: number;
+  readonly securePort: number;
+  readonly directory: string;
+  /** Files. */
+  readonly certificate: string;
+  readonly key: string;
 }
 
-async function startNginx(
-  children: ChildProcesses,
-  nginx: string,
-  place: { port: number; securePort: number; directory: string; certificate: string; key: string },
-): Promise<Child> {
+function startNode(children: ChildProcesses, { port, securePort, certificate, key }: Place): Child {
+  const script = fileURLToPath(new URL('./node-origin.js', import.meta.url));
+  return children.start(
+    'node origin',
+    [process.execPath, script, String(port), String(securePort), certificate, key],
+    'load core',
+  );
+}
+
+async function startNginx(children: ChildProcesses, nginx: string, place: Place): Promise<Child> {
   const { directory } = place;
   const template = await readFile(`${ROOT}bench/origin/nginx.conf`, 'utf8');
   const smallBody = bodyOf('small').toString();

@@ -7,6 +7,7 @@ import { sizeSection } from './by-size.ts';
 import { claimSection } from './claims.ts';
 import { floorSection } from './floor.ts';
 import { latencySection } from './latency.ts';
+import { leftOutSection } from './left-out.ts';
 import { memorySection } from './memory.ts';
 import { priceSection } from './prices.ts';
 import { unitSection } from './units.ts';
@@ -23,6 +24,7 @@ export function buildReport(results: Results, commandLine: string): Report {
     unitSection(results),
     memorySection(results),
     claimSection(results),
+    leftOutSection(results),
   ].filter((section) => section !== undefined);
   return {
     title: 'What a layer costs: Layer 4 against Layer 7, measured',

@@ -86,6 +86,13 @@ describe('the report', () => {
     for (const { blocks } of report.sections) expect(blocks.some(({ kind }) => kind === 'command')).toBe(true);
   });
 
+  it('says what was left out, and why', () => {
+    const failure = { subject: 'haproxy', where: 'tls', reason: 'install HAProxy:\n  apt-get', missing: true } as const;
+    const report = buildReport({ ...resultsWith(), failures: [failure] }, 'npm run study');
+    expect(report.sections.map(({ id }) => id)).toEqual(['left-out']);
+    expect(renderMarkdown(report)).toMatch(/\| haproxy \| +tls \| install HAProxy: apt-get \|/);
+  });
+
   it('says what follows from the figures: other figures, another sentence', () => {
     const textOf = (factor: number): string =>
       renderMarkdown(buildReport(studyResults({ l7Factor: factor }), 'npm run study'));
