@@ -99,12 +99,11 @@ export class Supervisor {
    */
   async apply(plan: Plan, added: ReadonlySet<number> = new Set()): Promise<void> {
     this.#plan = plan;
-    const packed = packPlan(plan);
-    this.#packed = packed;
+    this.#packed = packPlan(plan);
     const { sockets, log } = this.#options;
     const applied = this.#keepers.map((keeper) => {
       const own = sockets.forShard(keeper.index).filter(({ slot }) => added.has(slot));
-      return keeper.apply(packed, own);
+      return keeper.apply(this.#packed, own);
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
