@@ -53,10 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const out = resolve(ROOT, values.out);
   try {
     const command = repeatCommand(values.quick, seed);
-    const results =
-      values.from === undefined
-        ? await measure(values.quick, seed, (partial) => keep(out, partial))
-        : await readResults(values.from);
+    const results = values.from === undefined ? await measure(values.quick, seed, out) : await readResults(values.from);
     await keep(out, results);
     await writeReport(out, results, command);
     process.stderr.write(`The report is ${join(out, 'report.html')}\n`);
@@ -92,19 +89,15 @@ async function readResults(file: string): Promise<Results> {
   return results as Results;
 }
 
-/** `keepPart`: gets what there is after each part. */
-async function measure(
-  isQuick: boolean,
-  seed: number,
-  keepPart: (results: Results) => Promise<void>,
-): Promise<Results> {
+/** Keeps what there is after each part in `out`. */
+async function measure(isQuick: boolean, seed: number, out: string): Promise<Results> {
   const interrupted = untilInterrupted();
   const plan = planOf(isQuick, seed);
   const parts: Results[] = [];
   for (const [index, options] of plan.entries()) {
     process.stderr.write(`Run ${index + 1} of ${plan.length}: ${options.scenarios.join(', ')}\n`);
     parts.push(await measurePart(options, interrupted));
-    await keepPart(mergeResults(parts));
+    await keep(out, mergeResults(parts));
   }
   return mergeResults(parts);
 }
