@@ -47,14 +47,6 @@ size_t WriteUntilStalled(TestShard& shard, Peer& peer, std::string_view text) {
   return written;
 }
 
-bool FillOutput(TestShard& shard, int32_t id) {
-  for (int i = 0; i < 200 && shard.engine.IsOpen(id); i++) {
-    shard.SendMany(id, 64 * 1024);
-    if (shard.At(id).unsent > 0) return true;
-  }
-  return false;
-}
-
 int64_t Words(const Record& record, size_t at) {
   return static_cast<uint32_t>(record.words[at]) | static_cast<int64_t>(record.words[at + 1]) << 32;
 }
@@ -221,7 +213,7 @@ TEST(relay_source_resumed_while_its_sink_still_flushes_stays_resumed) {
   auto [client, down] = bed.Accept();
   auto [server, up] = bed.Dial();
   bed.shard.Relay(down, up, 1000);
-  CHECK(FillOutput(bed.shard, up));
+  CHECK(bed.shard.FillOutput(up));
   bed.shard.Order({command::kClose, up, 0, 0, 0});
   bed.shard.Order({command::kResume, down, 0, 0, 0});
   bed.ReadAll(server);
@@ -290,7 +282,7 @@ TEST(relay_keeps_its_sink_when_another_source_waits_for_it) {
   auto [two, b] = bed.Accept();
   auto [server, sink] = bed.Dial();
   bed.shard.Relay(a, sink, 4);
-  CHECK(FillOutput(bed.shard, sink));
+  CHECK(bed.shard.FillOutput(sink));
   bed.shard.Send(sink, "from b", b);
   bed.shard.Send(sink, "from the sink", sink);
   CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
@@ -309,7 +301,7 @@ TEST(relay_keeps_its_own_sink_when_its_source_is_named_for_another) {
   auto [first, one] = bed.Dial();
   auto [second, two] = bed.Dial();
   bed.shard.Relay(down, one, 4);
-  CHECK(FillOutput(bed.shard, two));
+  CHECK(bed.shard.FillOutput(two));
   bed.shard.Send(two, "x", down);
   CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
   client.Write("body");
@@ -460,7 +452,7 @@ TEST(tunnel_sends_what_waits_before_it_closes_on_order) {
   TestBed bed;
   auto [client, down] = bed.Accept();
   auto [server, up] = bed.Dial();
-  CHECK(FillOutput(bed.shard, down));
+  CHECK(bed.shard.FillOutput(down));
   bed.shard.Send(down, "last");
   bed.shard.Order({command::kTunnel, down, up, 0, 0});
   bed.shard.Order({command::kClose, up, 0, 0, 0});

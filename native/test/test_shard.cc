@@ -125,6 +125,14 @@ void TestShard::SendMany(int32_t id, int32_t bytes) {
   Order({command::kSend, id, 0, 0, 1, static_cast<int32_t>(kConstantsOffset), bytes});
 }
 
+bool TestShard::FillOutput(int32_t id) {
+  for (int i = 0; i < 200 && engine.IsOpen(id); i++) {
+    SendMany(id, 64 * 1024);
+    if (At(id).unsent > 0) return true;
+  }
+  return false;
+}
+
 void TestShard::Hold(int32_t id, std::string_view text) {
   Order({command::kHold, id, Scratch(text), static_cast<int32_t>(text.size()), 0});
 }

@@ -59,6 +59,8 @@ class TestShard final : public fourseven::Shard {
   void Send(int32_t id, std::string_view text, int32_t source = 0, int32_t flags = 0);
   // A SEND of `bytes` times the same byte, all out of one range of the slab.
   void SendMany(int32_t id, int32_t bytes);
+  // Makes the connection wait for its peer: sends until bytes are left over. False if there never are.
+  bool FillOutput(int32_t id);
   void Hold(int32_t id, std::string_view text);
   void Secure(int32_t id, int32_t context, std::string_view hello);
   void Relay(int32_t id, int32_t sink, int64_t bytes);
