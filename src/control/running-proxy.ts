@@ -187,14 +187,12 @@ export class RunningProxy {
     const exporter = config.tracing && (await SpanExporter.open(config.tracing, options.log));
     const counters = new EventCounters();
     const accessLogs = new AccessLogFiles({ log: options.log, counters });
-    await accessLogs.open(logTargetsOf(config));
-    const sockets = await openSockets(plan, shardCount, engine, inherited).catch(async (error: unknown) => {
-      await Promise.all([accessLogs.close(), exporter?.close()]);
-      throw error;
-    });
-    if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
+    let sockets: ListeningSockets | undefined;
     let proxy: RunningProxy;
     try {
+      await accessLogs.open(logTargetsOf(config));
+      sockets = await openSockets(plan, shardCount, engine, inherited);
+      if (inherited !== undefined) restoreEndpoints(plan, board, inherited.endpoints);
       const parts = {
         engine,
         board,
@@ -210,7 +208,8 @@ export class RunningProxy {
       };
       proxy = new RunningProxy(config, options, parts);
     } catch (error) {
-      sockets.close();
+      sockets?.close();
+      await Promise.all([accessLogs.close(), exporter?.close()]);
       throw error;
     }
     try {
