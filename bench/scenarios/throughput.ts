@@ -1,4 +1,5 @@
-import type { Environment, RunningSubject } from '../environment.ts';
+import type { Options } from '../arguments.ts';
+import type { Environment, Purpose, RunningSubject } from '../environment.ts';
 import type { LoadResult, LoadTarget } from '../load/load.ts';
 import { BODY_BYTES, fileOf } from '../origin/bodies.ts';
 import { elapsed, readProcessorTime } from '../processor-time.ts';
@@ -15,6 +16,7 @@ import {
   LAYERS,
   type Layer,
   type LoadKind,
+  type SubjectName,
   titleOf,
 } from '../vocabulary.ts';
 import { lineUp } from './line-up.ts';
@@ -28,78 +30,98 @@ interface Throughput {
 }
 
 /** Subjects that run side by side, and what is measured of them. */
-interface LineUp {
-  readonly running: readonly RunningSubject[];
-  readonly cases: readonly Case[];
+interface Group {
+  readonly purpose: Purpose;
+  /** Less those that have failed to start. */
+  subjects: readonly Subject[];
+  readonly measured: readonly Measured[];
+}
+
+interface Measured {
+  readonly one: Case;
+  readonly rounds: Map<SubjectName, Round[]>;
 }
 
 /**
  * Measures layers: all subjects of all of them run side by side, idle but for the one whose turn it is. A round goes through all cases, and rounds are
- * interleaved, forwards and backwards: a machine that grows slower or faster with time favours neither a subject nor a case. Each is warmed up once for
- * each load. A subject that cannot start or changes a body is left out and reported.
+ * interleaved, forwards and backwards: a machine that grows slower or faster with time favours neither a subject nor a case. Each round has processes of
+ * its own, since two of one program differ as two programs do, and each is warmed up once for each load. A subject that cannot start or changes a
+ * body is reported and left out from then on.
  */
 export async function measureThroughput(
   environment: Environment,
   subjectsOf: Readonly<Partial<Record<Layer, readonly Subject[]>>>,
 ): Promise<Throughput> {
-  const lineUps: LineUp[] = [];
+  const { options } = environment;
+  const groups = LAYERS.flatMap((layer) =>
+    (['requests', 'messages'] as const).map((serves) => groupFor(options, layer, serves, subjectsOf[layer] ?? [])),
+  );
   const failures: Failure[] = [];
-  try {
-    for (const layer of LAYERS) {
-      const subjects = subjectsOf[layer];
-      if (subjects === undefined) continue;
-      for (const serves of ['requests', 'messages'] as const) {
-        const lined = await lineUpFor(environment, layer, serves, subjects);
-        lineUps.push(lined);
-        failures.push(...lined.failures);
-      }
-    }
-    return { results: await measureRounds(environment, lineUps), failures };
-  } finally {
-    await Promise.all(lineUps.flatMap(({ running }) => running.map(({ end }) => end())));
+  for (let index = 0; index < options.rounds; index++) {
+    failures.push(...(await playRound(environment, groups, index)));
   }
+  const results = groups
+    .flatMap(({ measured }) => measured)
+    .flatMap(({ one, rounds }) =>
+      [...rounds].flatMap(([subject, all]) => (all.length === 0 ? [] : { ...one, subject, rounds: all })),
+    );
+  return { results, failures };
 }
 
-async function lineUpFor(
-  environment: Environment,
+function groupFor(
+  { loads, sizes, connections }: Options,
   layer: Layer,
   serves: Assignment['serves'],
   subjects: readonly Subject[],
-): Promise<LineUp & { readonly failures: readonly Failure[] }> {
-  const { loads, sizes, connections } = environment.options;
+): Group {
   const isMessages = serves === 'messages';
   const cases = casesOf(layer, loads, sizes, connections).filter(({ load }) => (load === 'messages') === isMessages);
-  if (cases.length === 0) return { running: [], cases, failures: [] };
   const able = isMessages ? subjects.filter(({ messages }) => messages) : subjects;
-  const purpose = { layer, serves, connections: Math.max(...connections) };
-  const checked = isMessages ? [] : [...new Set(cases.map(({ size }) => size))];
-  const { running, failures } = await lineUp(environment, able, purpose, checked, LAYER_TITLES[layer]);
-  return { running, cases, failures };
+  return {
+    purpose: { layer, serves, connections: Math.max(...connections) },
+    subjects: cases.length === 0 ? [] : able,
+    measured: cases.map((one) => ({ one, rounds: new Map(able.map(({ name }) => [name, []])) })),
+  };
 }
 
-async function measureRounds(environment: Environment, lineUps: readonly LineUp[]): Promise<ThroughputResult[]> {
+/** One round of everything. Returns which subjects could not start. */
+async function playRound(environment: Environment, groups: readonly Group[], index: number): Promise<Failure[]> {
   const { options, progress } = environment;
-  const measured = lineUps.flatMap(({ running, cases }) =>
-    cases.map((one) => ({ one, running, rounds: new Map<RunningSubject, Round[]>(running.map((each) => [each, []])) })),
-  );
-  const warm = new Map<RunningSubject, Set<LoadKind>>();
-  for (let index = 0; index < options.rounds; index++) {
-    const order = options.firstRound + index;
-    for (const { one, running, rounds } of roundOrder(measured, order)) {
+  const order = options.firstRound + index;
+  const failures: Failure[] = [];
+  const started: { running: readonly RunningSubject[]; measured: readonly Measured[] }[] = [];
+  try {
+    for (const group of groups) {
+      const { running, failures: broken } = await startGroup(environment, group);
+      started.push({ running, measured: group.measured });
+      failures.push(...broken);
+    }
+    const turns = started.flatMap(({ running, measured }) => measured.map((each) => ({ ...each, running })));
+    const warm = new Map<RunningSubject, Set<LoadKind>>();
+    for (const { one, rounds, running } of roundOrder(turns, order)) {
       for (const subject of roundOrder(running, order)) {
+        const { name } = subject.subject;
         const warmLoads = warm.get(subject) ?? new Set();
         if (!warmLoads.has(one.load)) await warmUp(environment, one, subject);
         warm.set(subject, warmLoads.add(one.load));
         const round = await measureRound(environment, one, subject);
-        rounds.get(subject)?.push(round);
-        const place = `${titleOf(one)}, round ${index + 1} of ${options.rounds}`;
-        progress.step(`${place}: ${subject.subject.name} ${describeRound(round)}`);
+        rounds.get(name)?.push(round);
+        progress.step(`${titleOf(one)}, round ${index + 1} of ${options.rounds}: ${name} ${describeRound(round)}`);
       }
     }
+    return failures;
+  } finally {
+    await Promise.all(started.flatMap(({ running }) => running.map(({ end }) => end())));
   }
-  return measured.flatMap(({ one, rounds }) =>
-    [...rounds].map(([{ subject }, all]) => ({ ...one, subject: subject.name, rounds: all })),
-  );
+}
+
+/** The caller ends what runs. */
+async function startGroup(environment: Environment, group: Group): ReturnType<typeof lineUp> {
+  const { purpose, subjects, measured } = group;
+  const sizes = purpose.serves === 'messages' ? [] : [...new Set(measured.map(({ one }) => one.size))];
+  const outcome = await lineUp(environment, subjects, purpose, sizes, LAYER_TITLES[purpose.layer]);
+  group.subjects = outcome.running.map(({ subject }) => subject);
+  return outcome;
 }
 
 /** With the smallest bodies, which are the most requests. What goes wrong here goes wrong in the first round, too, and is told there. */
