@@ -32,6 +32,12 @@ export interface LatencyRound {
   readonly stolenMs: number;
   /** Share of a core that the subject was busy. */
   readonly busy: number;
+  /** What it was asked for: a share of what the weakest subject answered at most in this round. */
+  readonly ratePerSecond: number;
+  /** What it answered at most in this round. */
+  readonly saturationPerSecond: number;
+  /** Share of a core that it was busy meanwhile: below 1 something else was the limit. */
+  readonly saturationBusy: number;
   readonly problems: readonly string[];
 }
 
@@ -41,12 +47,6 @@ export interface LatencyResult {
   readonly size: BodySize;
   /** Of what the weakest subject answers at most. */
   readonly share: number;
-  /** What it answered at most. */
-  readonly saturationPerSecond: number;
-  /** Share of a core that it was busy meanwhile: below 1 something else was the limit. */
-  readonly saturationBusy: number;
-  /** What it was asked for. */
-  readonly ratePerSecond: number;
   readonly rounds: readonly LatencyRound[];
 }
 
@@ -76,7 +76,7 @@ export interface Failure {
 }
 
 /** Of what `--json` writes: another number for another shape. */
-export const RESULTS_FORMAT = 7;
+export const RESULTS_FORMAT = 8;
 
 /** Everything a run has found out; what `--json` writes. */
 export interface Results {
@@ -167,6 +167,9 @@ export interface LatencySummary {
   /** Of the generator's own lateness. */
   readonly latenessP99Us: number;
   readonly busy: number;
+  readonly ratePerSecond: number;
+  readonly saturationPerSecond: number;
+  readonly saturationBusy: number;
   /** From all rounds together. */
   readonly stolenMs: number;
   readonly problems: readonly string[];
@@ -188,6 +191,9 @@ export function summarizeLatency(rounds: readonly LatencyRound[]): LatencySummar
     maxUs: latency.maxValue,
     latenessP99Us,
     busy: median(rounds.map((round) => round.busy)),
+    ratePerSecond: median(rounds.map((round) => round.ratePerSecond)),
+    saturationPerSecond: median(rounds.map((round) => round.saturationPerSecond)),
+    saturationBusy: median(rounds.map((round) => round.saturationBusy)),
     stolenMs: rounds.reduce((sum, round) => sum + round.stolenMs, 0),
     problems,
   };

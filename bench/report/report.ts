@@ -102,15 +102,16 @@ function latencySections(results: Results): string[] {
 }
 
 function isSamePlace(a: LatencyResult, b: LatencyResult): boolean {
-  return a.size === b.size && a.ratePerSecond === b.ratePerSecond;
+  return a.size === b.size && a.share === b.share;
 }
 
 function latencySection(place: LatencyResult, all: readonly LatencyResult[]): string[] {
-  const rows = all.map(({ subject, layer, saturationPerSecond, saturationBusy, rounds }) => {
+  const rows = all.map(({ subject, layer, rounds }) => {
     const summary = summarizeLatency(rounds);
     const name = `${LAYER_TITLES[layer]}, ${subject}`;
     if (summary.problems.length > 0) return [name, 'INVALID'];
     const { p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us, busy, stolenMs } = summary;
+    const { saturationPerSecond, saturationBusy } = summary;
     return [
       name,
       ...[p50Us, p90Us, p99Us, p999Us, maxUs, latenessP99Us].map(formatCount),
@@ -133,15 +134,15 @@ function latencySection(place: LatencyResult, all: readonly LatencyResult[]): st
     'requests/s at most',
     'busy then',
   ];
-  const rate = `${formatCount(place.ratePerSecond)} requests/s, ${formatPercent(place.share)} of what the weakest answers at most`;
+  const rate = `${formatCount(summarizeLatency(place.rounds).ratePerSecond)} requests/s, ${formatPercent(place.share)} of what the weakest answers at most`;
   const title = `Latency in an open loop, ${SIZE_TITLES[place.size]}, ${rate}: µs from when a request was due`;
-  const notes = all.flatMap(({ subject, layer, saturationBusy, rounds }) => {
+  const notes = all.flatMap(({ subject, layer, rounds }) => {
     const summary = summarizeLatency(rounds);
     const name = `${LAYER_TITLES[layer]}, ${subject}`;
     if (summary.problems.length > 0) return [`  ${name} is invalid: ${summary.problems.join(', ')}`];
     return [
       ...(isGeneratorBottleneck(summary) ? [`  ${name}: the generator was the bottleneck`] : []),
-      ...(saturationBusy < SATURATED && subject !== 'direct' && subject !== 'dnat'
+      ...(summary.saturationBusy < SATURATED && subject !== 'direct' && subject !== 'dnat'
         ? [`  ${name} was never saturated: the generator or the origin was the limit`]
         : []),
     ];

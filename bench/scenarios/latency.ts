@@ -25,14 +25,14 @@ interface Runner extends RunningSubject {
   readonly layer: Layer;
 }
 
-interface Saturation {
-  readonly perSecond: number;
-  readonly busy: number;
-}
+type Saturation = Pick<LatencyRound, 'saturationPerSecond' | 'saturationBusy'>;
+
+/** One run of the generator. */
+type Played = Omit<LatencyRound, 'ratePerSecond' | keyof Saturation>;
 
 /**
- * Latency in an open loop, by size and load. All subjects get the same load: shares of what the weakest of them answers at most. Each round has
- * a schedule of its own, the same for all subjects.
+ * Latency in an open loop, by size and load. All subjects get the same load: shares of what the weakest of them answers at most, which is measured
+ * anew in each round. Each round has a schedule of its own, the same for all subjects.
  */
 export async function measureLatency(
   environment: Environment,
@@ -67,23 +67,34 @@ async function measureAll(environment: Environment, running: readonly Runner[]):
   if (running.length === 0) return [];
   const settledAtMs = performance.now() + SETTLE_MS;
   const openLoop = await OpenLoop.build(children, directory);
-  const results: LatencyResult[] = [];
-  for (const size of options.latency.sizes) {
-    const saturations = await saturate(environment, openLoop, running, size);
-    await delay(Math.max(0, settledAtMs - performance.now()));
-    const weakest = Math.min(...[...saturations.values()].map(({ perSecond }) => perSecond));
-    for (const share of options.latency.shares) {
-      const ratePerSecond = Math.max(1, Math.floor(share * weakest));
-      const rounds = await measureAt(environment, openLoop, running, size, ratePerSecond);
-      for (const [one, all] of rounds) {
-        const { subject, layer } = one;
-        const { perSecond, busy } = saturations.get(one)!;
-        const saturated = { saturationPerSecond: perSecond, saturationBusy: busy };
-        results.push({ subject: subject.name, layer, size, share, ...saturated, ratePerSecond, rounds: all });
+  const measured = options.latency.sizes.flatMap((size) =>
+    options.latency.shares.flatMap((share) =>
+      running.map((runner) => ({ runner, size, share, rounds: [] as LatencyRound[] })),
+    ),
+  );
+  for (let index = 0; index < options.rounds; index++) {
+    const order = options.firstRound + index;
+    for (const size of options.latency.sizes) {
+      const saturations = await saturate(environment, openLoop, roundOrder(running, order), size);
+      await delay(Math.max(0, settledAtMs - performance.now()));
+      const weakest = Math.min(...[...saturations.values()].map(({ saturationPerSecond }) => saturationPerSecond));
+      for (const { runner, share, rounds, ...of } of roundOrder(measured, order)) {
+        if (of.size !== size) continue;
+        const ratePerSecond = Math.max(1, Math.floor(share * weakest));
+        const played = await playUndisturbed(environment, openLoop, runner, size, ratePerSecond, order);
+        rounds.push({ ...played, ratePerSecond, ...saturations.get(runner)! });
+        const place = `${placeOf(runner, size)}, ${ratePerSecond} requests/s, round ${index + 1} of ${options.rounds}`;
+        environment.progress.step(`${place}: ${runner.subject.name} ${describe(played)}`);
       }
     }
   }
-  return results;
+  return measured.map(({ runner, size, share, rounds }) => ({
+    subject: runner.subject.name,
+    layer: runner.layer,
+    size,
+    share,
+    rounds,
+  }));
 }
 
 /** What each of them answers if it is asked as fast as it can answer. */
@@ -98,32 +109,14 @@ async function saturate(
     const { answeredPerSecond, busy, problems } = await play(environment, openLoop, one, size, 'saturating', 0);
     const answer = `${answeredPerSecond.toFixed(0)} requests per second at most, ${(busy * 100).toFixed(0)} % busy`;
     environment.progress.say(`${placeOf(one, size)}: ${one.subject.name} answers ${problems.join(', ') || answer}`);
-    saturations.set(one, { perSecond: answeredPerSecond, busy });
+    saturations.set(one, { saturationPerSecond: answeredPerSecond, saturationBusy: busy });
   }
   return saturations;
 }
 
-async function measureAt(
-  environment: Environment,
-  openLoop: OpenLoop,
-  running: readonly Runner[],
-  size: BodySize,
-  ratePerSecond: number,
-): Promise<Map<Runner, LatencyRound[]>> {
-  const { options, progress } = environment;
-  const rounds = new Map<Runner, LatencyRound[]>(running.map((one) => [one, []]));
-  for (let index = 0; index < options.rounds; index++) {
-    for (const one of roundOrder(running, index)) {
-      const round = await playUndisturbed(environment, openLoop, one, size, ratePerSecond, index);
-      rounds.get(one)?.push(round);
-      const { busy, problems, stolenMs } = round;
-      const stolen = stolenMs > STOLEN_MAX_MS ? `, ${stolenMs.toFixed(0)} ms were stolen from the machine` : '';
-      const outcome = problems.join(', ') || `${(busy * 100).toFixed(0)} % busy${stolen}`;
-      const place = `${placeOf(one, size)}, ${ratePerSecond} requests/s, round ${index + 1} of ${options.rounds}`;
-      progress.step(`${place}: ${one.subject.name} ${outcome}`);
-    }
-  }
-  return rounds;
+function describe({ busy, problems, stolenMs }: Played): string {
+  const stolen = stolenMs > STOLEN_MAX_MS ? `, ${stolenMs.toFixed(0)} ms were stolen from the machine` : '';
+  return problems.join(', ') || `${(busy * 100).toFixed(0)} % busy${stolen}`;
 }
 
 function placeOf({ layer }: Runner, size: BodySize): string {
@@ -134,8 +127,8 @@ function placeOf({ layer }: Runner, size: BodySize): string {
  * One round that says something of the proxy: while others have the processors, requests wait for those, whatever there is between. The least disturbed of a few
  * tries where there is no other.
  */
-async function playUndisturbed(...round: Parameters<typeof play>): Promise<LatencyRound> {
-  let best: LatencyRound | undefined;
+async function playUndisturbed(...round: Parameters<typeof play>): Promise<Played> {
+  let best: Played | undefined;
   for (let tries = 0; tries < TRIES_MAX && (best === undefined || best.stolenMs > STOLEN_MAX_MS); tries++) {
     const { answeredPerSecond: _, ...played } = await play(...round);
     if (played.problems.length > 0) return played;
@@ -152,7 +145,7 @@ async function play(
   size: BodySize,
   ratePerSecond: number | 'saturating',
   round: number,
-): Promise<LatencyRound & { readonly answeredPerSecond: number }> {
+): Promise<Played & { readonly answeredPerSecond: number }> {
   const time = { warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
   const place = { port, path: `/${size}`, connections: USUAL_CONNECTIONS };
   const order = makeOrder(place, ratePerSecond, time, options.seed + round);

@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Results, ThroughputResult } from '../results.ts';
+import type { LatencyResult, MicroResult, Results, SampleResult } from '../results.ts';
 import { isSameCase } from '../vocabulary.ts';
 
 /** The parts of a study as one run. They were made on one machine, with the same length and seed; rounds of one case are put together. Throws for none. */
 export function mergeResults(parts: readonly Results[]): Results {
   const [first] = parts;
   if (first === undefined) throw new Error('a study without parts');
-  const throughput = mergeRounds(parts.flatMap((part) => part.throughput));
+  const throughput = mergeRounds(
+    parts.flatMap((part) => part.throughput),
+    (one, other) => one.subject === other.subject && isSameCase(one, other),
+  );
   return {
     ...first,
     connections: [...new Set(parts.flatMap(({ connections }) => connections))].toSorted((a, b) => a - b),
@@ -14,10 +17,22 @@ export function mergeResults(parts: readonly Results[]): Results {
     versions: Object.assign({}, ...parts.map(({ versions }) => versions)),
     rounds: Math.max(...parts.map(({ rounds }) => rounds), ...throughput.map(({ rounds }) => rounds.length)),
     throughput,
-    latency: parts.flatMap(({ latency }) => latency),
-    idle: parts.flatMap(({ idle }) => idle),
-    start: parts.flatMap(({ start }) => start),
-    micro: parts.flatMap(({ micro }) => micro),
+    latency: mergeRounds(
+      parts.flatMap(({ latency }) => latency),
+      isSameLoad,
+    ),
+    idle: mergeSamples(
+      parts.flatMap(({ idle }) => idle),
+      isSameSubject,
+    ),
+    start: mergeSamples(
+      parts.flatMap(({ start }) => start),
+      isSameSubject,
+    ),
+    micro: mergeSamples(
+      parts.flatMap(({ micro }) => micro),
+      isSameUnit,
+    ),
     experiments: Object.assign({}, ...parts.map(({ experiments }) => experiments)),
     // What is missing is missing in every round.
     failures: parts
@@ -26,13 +41,44 @@ export function mergeResults(parts: readonly Results[]): Results {
   };
 }
 
-function mergeRounds(all: readonly ThroughputResult[]): ThroughputResult[] {
-  const merged: ThroughputResult[] = [];
+function mergeRounds<Result extends { readonly rounds: readonly unknown[] }>(
+  all: readonly Result[],
+  isSame: (one: Result, other: Result) => boolean,
+): Result[] {
+  return mergeAll(all, isSame, (one, other) => ({ ...one, rounds: [...one.rounds, ...other.rounds] }));
+}
+
+function mergeSamples<Result extends { readonly samples: readonly number[] }>(
+  all: readonly Result[],
+  isSame: (one: Result, other: Result) => boolean,
+): Result[] {
+  return mergeAll(all, isSame, (one, other) => ({ ...one, samples: [...one.samples, ...other.samples] }));
+}
+
+/** In the order in which they first appear. */
+function mergeAll<Result>(
+  all: readonly Result[],
+  isSame: (one: Result, other: Result) => boolean,
+  merge: (one: Result, other: Result) => Result,
+): Result[] {
+  const merged: Result[] = [];
   for (const one of all) {
-    const index = merged.findIndex((other) => other.subject === one.subject && isSameCase(other, one));
-    const same = merged[index];
-    if (same === undefined) merged.push(one);
-    else merged[index] = { ...same, rounds: [...same.rounds, ...one.rounds] };
+    const index = merged.findIndex((known) => isSame(known, one));
+    if (index < 0) merged.push(one);
+    else merged[index] = merge(merged[index]!, one);
   }
   return merged;
+}
+
+function isSameLoad(one: LatencyResult, other: LatencyResult): boolean {
+  const { subject, layer, size, share } = other;
+  return one.subject === subject && one.layer === layer && one.size === size && one.share === share;
+}
+
+function isSameSubject(one: SampleResult, other: SampleResult): boolean {
+  return one.subject === other.subject;
+}
+
+function isSameUnit(one: MicroResult, other: MicroResult): boolean {
+  return one.group === other.group && one.name === other.name && one.x === other.x;
 }

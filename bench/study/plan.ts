@@ -4,7 +4,7 @@ import { roundOrder } from '../statistics.ts';
 
 const PROXIES = 'fourseven,haproxy,nginx';
 
-/** What is paid for requests. A round goes through all of these parts, each with processes of its own: a figure is of processes and minutes far apart. */
+/** A round goes through all of these parts, each with processes of its own: a figure is of processes and minutes far apart. */
 const ROUND_PARTS: readonly string[] = [
   // With sizes and counts of connections that the prices are not fitted to (observations.ts).
   `--only l4,l7,tls --loads kept --sizes small,1k,4k,16k,64k,128k,256k,512k,1m --subjects ${PROXIES}`,
@@ -19,14 +19,13 @@ const ROUND_PARTS: readonly string[] = [
   '--only l4,l7 --loads kept --sizes small,16k --subjects fourseven-node',
   '--only l7 --loads kept --sizes small,16k --subjects http-proxy,fastify',
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',
-];
-/** Each is measured at once. */
-const OTHER_PARTS: readonly string[] = [
   `--only latency --latency-layers l4,l7 --shares 10,50,70,90 --sizes small --seconds 2 --subjects direct,${PROXIES}`,
   '--only latency --latency-layers l4,l7 --shares 10,50 --sizes 16k --seconds 2 --subjects direct,fourseven',
   `--only idle,start --idle 2000 --subjects ${PROXIES}`,
-  '--only micro,claims',
+  '--only micro',
 ];
+/** Played once: a verdict, not a figure with a spread. */
+const LAST_PART = '--only claims';
 
 /** For a first look: every kind of section, few figures in each. */
 const QUICK_ROUND_PARTS: readonly string[] = [
@@ -36,29 +35,27 @@ const QUICK_ROUND_PARTS: readonly string[] = [
   '--only l4 --loads kept,fresh --sizes small --subjects direct,dnat',
   '--only full,passed,reencrypted --loads kept,fresh --sizes small --subjects fourseven',
   '--only l4,l7 --loads kept --sizes small --connections 1,16,256 --subjects fourseven',
-];
-const QUICK_OTHER_PARTS: readonly string[] = [
   '--only latency --latency-layers l4,l7 --shares 10,70 --sizes small --subjects direct,fourseven,haproxy',
-  '--only micro,claims',
+  '--only micro',
 ];
 
-const FULL = { rounds: 6, roundParts: ROUND_PARTS, otherParts: OTHER_PARTS };
-const QUICK = { rounds: 2, roundParts: QUICK_ROUND_PARTS, otherParts: QUICK_OTHER_PARTS };
+const FULL = { rounds: 5, parts: ROUND_PARTS };
+const QUICK = { rounds: 2, parts: QUICK_ROUND_PARTS };
 
 /** The options of each run of the study, in their order. `seed` is that of every schedule and of the fits. */
 export function planOf(isQuick: boolean, seed: number): readonly Options[] {
-  const { rounds, roundParts, otherParts } = isQuick ? QUICK : FULL;
+  const { rounds, parts } = isQuick ? QUICK : FULL;
   return [
     ...Array.from({ length: rounds }, (_, round) =>
-      roundOrder(roundParts, round).map((part) => ({ ...optionsOf(part, 1, seed), firstRound: round })),
+      roundOrder(parts, round).map((part) => ({ ...optionsOf(part, seed), firstRound: round })),
     ).flat(),
-    ...otherParts.map((part) => optionsOf(part, rounds, seed)),
+    optionsOf(`--rounds ${rounds} ${LAST_PART}`, seed),
   ];
 }
 
-function optionsOf(part: string, rounds: number, seed: number): Options {
+function optionsOf(part: string, seed: number): Options {
   // What a part says of its length counts.
-  const parsed = parseArguments(`--rounds ${rounds} --seconds 1 --seed ${seed} ${part}`.split(' '));
+  const parsed = parseArguments(`--rounds 1 --seconds 1 --seed ${seed} ${part}`.split(' '));
   if (parsed.kind !== 'options') throw new Error(`the study asks for what the benchmark does not know: ${part}`);
   return parsed.options;
 }

@@ -36,7 +36,7 @@ export function latencySection(results: Results): Section | undefined {
   const ms: Axis = { label: '↑ ms', log: true, format: formatTick };
   const blocks: Block[] = [
     text(
-      `Requests leave by a schedule and are measured from when they were due, so that a proxy that stalls is charged for all whom it keeps waiting. All get the same load: shares of what the weakest of them answers at most. The percentiles below are at ${formatPercent(share)} (${formatCount(at[0]!.ratePerSecond)} requests per second).`,
+      `Requests leave by a schedule and are measured from when they were due, so that a proxy that stalls is charged for all whom it keeps waiting. All get the same load: shares of what the weakest of them answers at most. The percentiles below are at ${formatPercent(share)} (${formatCount(summarizeLatency(at[0]!.rounds).ratePerSecond)} requests per second).`,
     ),
     {
       kind: 'picture',

@@ -94,7 +94,8 @@ describe('the comparison of two runs', () => {
       const histogram = makeHistogram();
       histogram.recordValue(us);
       const encoded = encodeIntoCompressedBase64(histogram);
-      return { latency: encoded, lateness: encoded, stolenMs: 0, busy: 0.7, problems: NONE };
+      const asked = { ratePerSecond: 1_000, saturationPerSecond: 2_000, saturationBusy: 1 };
+      return { latency: encoded, lateness: encoded, stolenMs: 0, busy: 0.7, ...asked, problems: NONE };
     };
     const run = results({
       latency: [
@@ -103,9 +104,6 @@ describe('the comparison of two runs', () => {
           layer: 'l7',
           size: 'small',
           share: 0.7,
-          saturationPerSecond: 2_000,
-          saturationBusy: 1,
-          ratePerSecond: 1_000,
           rounds: [100, 300].map(latency),
         },
       ],

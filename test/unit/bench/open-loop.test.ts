@@ -154,9 +154,17 @@ describe('latencies of several rounds', () => {
   });
 
   it('say when the generator may have been what was measured', () => {
+    const asked = { ratePerSecond: 700, saturationPerSecond: 1_000, saturationBusy: 1 };
     const summary = (lateUs: number) =>
       summarizeLatency([
-        { latency: encoded(100, 200, 400), lateness: encoded(1, lateUs), stolenMs: 0, busy: 0.7, problems: [] },
+        {
+          latency: encoded(100, 200, 400),
+          lateness: encoded(1, lateUs),
+          stolenMs: 0,
+          busy: 0.7,
+          ...asked,
+          problems: [],
+        },
       ]);
     expect(summary(50)).toMatchObject({ p50Us: 200, p99Us: 400, latenessP99Us: 50, problems: [] });
     expect(isGeneratorBottleneck(summary(50))).toBe(false);

@@ -165,10 +165,18 @@ describe('the verdicts that are read off the scenarios', () => {
       layer,
       size: 'small',
       share: 0.5,
-      saturationPerSecond: 20_000,
-      saturationBusy: 1,
-      ratePerSecond: 10_000,
-      rounds: [{ latency: encoded(us), lateness: encoded(1), stolenMs: 0, busy: 0.5, problems: [] }],
+      rounds: [
+        {
+          latency: encoded(us),
+          lateness: encoded(1),
+          stolenMs: 0,
+          busy: 0.5,
+          ratePerSecond: 10_000,
+          saturationPerSecond: 20_000,
+          saturationBusy: 1,
+          problems: [],
+        },
+      ],
     });
     return resultsWith({
       latency: [one('direct', 'l4', 100), one('fourseven', 'l4', 100 + l4Us), one('fourseven', 'l7', 100 + l7Us)],

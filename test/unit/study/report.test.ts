@@ -1,17 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EXPERIMENTS } from '../../../bench/claims/all-claims.ts';
-import type { Round, ThroughputResult } from '../../../bench/results.ts';
 import { crossing } from '../../../bench/study/crossing.ts';
-import { mergeResults } from '../../../bench/study/merge.ts';
 import { observationsOf, roleOf } from '../../../bench/study/observations.ts';
-import { planOf } from '../../../bench/study/plan.ts';
 import type { Report } from '../../../bench/study/report/document.ts';
 import { renderHtml } from '../../../bench/study/report/html.ts';
 import { pictureFile, picturesOf, renderMarkdown } from '../../../bench/study/report/markdown.ts';
 import { drawBars, drawCurves, PERCENTILE_AXIS, percentileX } from '../../../bench/study/report/plots.ts';
 import { buildReport } from '../../../bench/study/sections/all-sections.ts';
 import { tlsShare } from '../../../bench/study/sections/questions.ts';
-import { type BodySize, isLayer, SCENARIOS, type SubjectName, usualCase } from '../../../bench/vocabulary.ts';
+import { type BodySize, SCENARIOS } from '../../../bench/vocabulary.ts';
 import { resultsWith } from '../bench/results-with.ts';
 import { studyResults } from './study-results.ts';
 
@@ -167,84 +163,6 @@ describe('a crossing', () => {
     expect(crossing(points, 1)).toBeCloseTo(100, 9);
     expect(crossing(points, 4)).toBeUndefined();
     expect(crossing([], 1)).toBeUndefined();
-  });
-});
-
-describe('the plan of the study', () => {
-  it.each([true, false])('asks for what the benchmark knows, and plays every claim (quick: %s)', (isQuick) => {
-    const plan = planOf(isQuick, 7);
-    const scenarios = new Set(plan.flatMap((options) => options.scenarios));
-    for (const needed of ['l4', 'l7', 'tls', 'full', 'passed', 'reencrypted', 'latency', 'micro', 'claims'] as const) {
-      expect(scenarios).toContain(needed);
-    }
-    expect(plan.every(({ seed }) => seed === 7)).toBe(true);
-    const claims = plan.filter((options) => options.scenarios.includes('claims')).flatMap((options) => options.claims);
-    expect(claims).toEqual(EXPERIMENTS.map(({ number }) => number));
-  });
-
-  it('goes through all that requests are measured by in each of its rounds, forwards and backwards', () => {
-    const parts = planOf(false, 7).filter(({ scenarios }) => scenarios.every(isLayer));
-    expect([...new Set(parts.map(({ firstRound }) => firstRound))]).toEqual([0, 1, 2, 3, 4, 5]);
-    const partsOf = (round: number) =>
-      parts.filter((part) => part.firstRound === round).map((part) => ({ ...part, firstRound: 0 }));
-    expect(partsOf(0).every((part) => part.rounds === 1)).toBe(true);
-    expect(partsOf(1)).toEqual(partsOf(0).toReversed());
-    expect(partsOf(2)).toEqual(partsOf(0));
-    expect(partsOf(3)).toEqual(partsOf(1));
-  });
-});
-
-describe('the parts of a study', () => {
-  it('become one run', () => {
-    const merged = mergeResults([
-      resultsWith({ connections: [64], versions: { nginx: '1' }, experiments: { 6: 'six' } }),
-      resultsWith({
-        connections: [1, 64],
-        versions: { haproxy: '2' },
-        experiments: { 7: 'seven' },
-        idleConnections: 10,
-      }),
-    ]);
-    expect(merged.connections).toEqual([1, 64]);
-    expect(merged.versions).toEqual({ nginx: '1', haproxy: '2' });
-    expect(merged.experiments).toEqual({ 6: 'six', 7: 'seven' });
-    expect(() => mergeResults([])).toThrow('without parts');
-  });
-
-  it('may have rounds of the same case', () => {
-    const round = (requests: number): Round => ({
-      requests,
-      seconds: 1,
-      userUs: 10,
-      systemUs: 10,
-      problems: [],
-      counters: null,
-    });
-    const of = (subject: SubjectName, size: BodySize, requests: number): ThroughputResult => ({
-      ...usualCase('l7', size),
-      subject,
-      rounds: [round(requests)],
-    });
-    const failure = { subject: 'nginx', where: 'l7', reason: 'not installed', missing: true } as const;
-    const merged = mergeResults([
-      resultsWith({
-        rounds: 1,
-        throughput: [of('fourseven', 'small', 1), of('haproxy', 'small', 2)],
-        failures: [failure],
-      }),
-      resultsWith({
-        rounds: 1,
-        throughput: [of('fourseven', '1k', 3), of('fourseven', 'small', 4)],
-        failures: [failure, { ...failure, where: 'l4' }],
-      }),
-    ]);
-    expect(merged.throughput).toEqual([
-      { ...of('fourseven', 'small', 1), rounds: [round(1), round(4)] },
-      of('haproxy', 'small', 2),
-      of('fourseven', '1k', 3),
-    ]);
-    expect(merged.rounds).toBe(2);
-    expect(merged.failures.map(({ where }) => where)).toEqual(['l7', 'l4']);
   });
 });
 

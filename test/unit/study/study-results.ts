@@ -95,9 +95,17 @@ function latencyOf(subject: SubjectName, layer: Layer, share: number, us: number
     layer,
     size: 'small',
     share,
-    saturationPerSecond: 20_000,
-    saturationBusy: 0.95,
-    ratePerSecond: 20_000 * share,
-    rounds: [{ latency: encoded(us), lateness: encoded(2), stolenMs: 0, busy: share, problems: [] }],
+    rounds: [
+      {
+        latency: encoded(us),
+        lateness: encoded(2),
+        stolenMs: 0,
+        busy: share,
+        ratePerSecond: 20_000 * share,
+        saturationPerSecond: 20_000,
+        saturationBusy: 0.95,
+        problems: [],
+      },
+    ],
   };
 }
