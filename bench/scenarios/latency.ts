@@ -78,8 +78,8 @@ async function measureAll(environment: Environment, running: readonly Runner[]):
       const saturations = await saturate(environment, openLoop, roundOrder(running, order), size);
       await delay(Math.max(0, settledAtMs - performance.now()));
       const weakest = Math.min(...[...saturations.values()].map(({ saturationPerSecond }) => saturationPerSecond));
-      for (const { runner, share, rounds, ...of } of roundOrder(measured, order)) {
-        if (of.size !== size) continue;
+      const ofSize = measured.filter((one) => one.size === size);
+      for (const { runner, share, rounds } of roundOrder(ofSize, order)) {
         const ratePerSecond = Math.max(1, Math.floor(share * weakest));
         const played = await playUndisturbed(environment, openLoop, runner, size, ratePerSecond, order);
         rounds.push({ ...played, ratePerSecond, ...saturations.get(runner)! });

@@ -1,15 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { LatencyResult, MicroResult, Results, SampleResult } from '../results.ts';
+import type { LatencyResult, MicroResult, Results, SampleResult, ThroughputResult } from '../results.ts';
 import { isSameCase } from '../vocabulary.ts';
 
 /** The parts of a study as one run. They were made on one machine, with the same length and seed; rounds of one case are put together. Throws for none. */
 export function mergeResults(parts: readonly Results[]): Results {
   const [first] = parts;
   if (first === undefined) throw new Error('a study without parts');
-  const throughput = mergeRounds(
-    parts.flatMap((part) => part.throughput),
-    (one, other) => one.subject === other.subject && isSameCase(one, other),
-  );
+  const throughput = mergeRounds(parts, (part) => part.throughput, isSameThroughput);
   return {
     ...first,
     connections: [...new Set(parts.flatMap(({ connections }) => connections))].toSorted((a, b) => a - b),
@@ -17,22 +14,10 @@ export function mergeResults(parts: readonly Results[]): Results {
     versions: Object.assign({}, ...parts.map(({ versions }) => versions)),
     rounds: Math.max(...parts.map(({ rounds }) => rounds), ...throughput.map(({ rounds }) => rounds.length)),
     throughput,
-    latency: mergeRounds(
-      parts.flatMap(({ latency }) => latency),
-      isSameLoad,
-    ),
-    idle: mergeSamples(
-      parts.flatMap(({ idle }) => idle),
-      isSameSubject,
-    ),
-    start: mergeSamples(
-      parts.flatMap(({ start }) => start),
-      isSameSubject,
-    ),
-    micro: mergeSamples(
-      parts.flatMap(({ micro }) => micro),
-      isSameUnit,
-    ),
+    latency: mergeRounds(parts, ({ latency }) => latency, isSameLoad),
+    idle: mergeSamples(parts, ({ idle }) => idle, isSameSubject),
+    start: mergeSamples(parts, ({ start }) => start, isSameSubject),
+    micro: mergeSamples(parts, ({ micro }) => micro, isSameUnit),
     experiments: Object.assign({}, ...parts.map(({ experiments }) => experiments)),
     // What is missing is missing in every round.
     failures: parts
@@ -42,17 +27,19 @@ export function mergeResults(parts: readonly Results[]): Results {
 }
 
 function mergeRounds<Result extends { readonly rounds: readonly unknown[] }>(
-  all: readonly Result[],
+  parts: readonly Results[],
+  of: (part: Results) => readonly Result[],
   isSame: (one: Result, other: Result) => boolean,
 ): Result[] {
-  return mergeAll(all, isSame, (one, other) => ({ ...one, rounds: [...one.rounds, ...other.rounds] }));
+  return mergeAll(parts.flatMap(of), isSame, (one, other) => ({ ...one, rounds: [...one.rounds, ...other.rounds] }));
 }
 
 function mergeSamples<Result extends { readonly samples: readonly number[] }>(
-  all: readonly Result[],
+  parts: readonly Results[],
+  of: (part: Results) => readonly Result[],
   isSame: (one: Result, other: Result) => boolean,
 ): Result[] {
-  return mergeAll(all, isSame, (one, other) => ({ ...one, samples: [...one.samples, ...other.samples] }));
+  return mergeAll(parts.flatMap(of), isSame, (one, other) => ({ ...one, samples: [...one.samples, ...other.samples] }));
 }
 
 /** In the order in which they first appear. */
@@ -68,6 +55,10 @@ function mergeAll<Result>(
     else merged[index] = merge(merged[index]!, one);
   }
   return merged;
+}
+
+function isSameThroughput(one: ThroughputResult, other: ThroughputResult): boolean {
+  return one.subject === other.subject && isSameCase(one, other);
 }
 
 function isSameLoad(one: LatencyResult, other: LatencyResult): boolean {

@@ -12,6 +12,22 @@ namespace {
 
 constexpr int32_t kMib = 1024 * 1024;
 
+// Its queue is full, so that nothing answers: a dial stays a dial.
+class FullListener {
+ public:
+  FullListener() {
+    for (int i = 0; i < 4; i++) waiting_.push_back(listener_.Connect());
+  }
+
+  [[nodiscard]] int32_t DialedBy(Engine& engine) const {
+    return engine.Dial(static_cast<uint32_t>(engine.RememberAddress(listener_.address())));
+  }
+
+ private:
+  const TestListener listener_{4, "", 0};
+  std::vector<Peer> waiting_;
+};
+
 }  // namespace
 
 TEST(dial_that_was_refused_is_told_and_dialed_again_with_what_was_sent) {
@@ -36,10 +52,8 @@ TEST(dial_that_was_refused_is_told_and_dialed_again_with_what_was_sent) {
 
 TEST(dial_again_that_fails_at_once_forgets_its_deadline) {
   TestBed bed;
-  const TestListener full(4, "", 0);
-  std::vector<Peer> waiting;
-  for (int i = 0; i < 4; i++) waiting.push_back(full.Connect());
-  const int32_t id = bed.shard.engine.Dial(static_cast<uint32_t>(bed.shard.engine.RememberAddress(full.address())));
+  const FullListener full;
+  const int32_t id = full.DialedBy(bed.shard.engine);
   bed.shard.Order({command::kDeadline, id, 30, kDeadlineAbsolute, 0});
   Address nowhere;
   CHECK_EQUAL(ParseAddress(0, "/nowhere/at/all.sock", 0, nowhere), 0);
@@ -51,12 +65,9 @@ TEST(dial_again_that_fails_at_once_forgets_its_deadline) {
 }
 
 TEST(dial_fails_when_too_much_waits_for_it) {
-  // Nothing answers a full queue: the dial stays a dial.
   TestBed bed;
-  const TestListener full(4, "", 0);
-  std::vector<Peer> waiting;
-  for (int i = 0; i < 4; i++) waiting.push_back(full.Connect());
-  const int32_t id = bed.shard.engine.Dial(static_cast<uint32_t>(bed.shard.engine.RememberAddress(full.address())));
+  const FullListener full;
+  const int32_t id = full.DialedBy(bed.shard.engine);
   CHECK(id > 0);
   bed.shard.Settle();
   CHECK(bed.shard.At(id).state == State::kConnecting);
