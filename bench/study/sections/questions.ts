@@ -41,7 +41,9 @@ export function requestBlocks(models: readonly PricedSubject[], results: Results
     }),
   );
   const [first, second] = curves;
-  if (first === undefined || second === undefined || first.points.length < counts.length) return [];
+  // A scenario that is missing or invalid leaves a layer without its curve.
+  if (first === undefined || second === undefined) return [];
+  if (curves.some(({ points }) => points.length < counts.length)) return [];
   const at = crossing(
     first.points.map(({ x, y }, index) => ({ x, y: second.points[index]!.y / y })),
     1,

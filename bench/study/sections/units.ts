@@ -69,9 +69,13 @@ export function unitSection(results: Results): Section | undefined {
 function relayBlocks(curves: readonly Curve[]): Block[] {
   const [copy, splice] = ['copy', 'splice'].map((name) => curves.find((curve) => curve.name === name));
   if (copy === undefined || splice === undefined) return [];
-  const ratios = copy.points.map(({ x, y }, index) => ({ x, y: splice.points[index]!.y / y }));
+  const ratios = copy.points.flatMap(({ x, y }) => {
+    const other = splice.points.find((point) => point.x === x);
+    return other === undefined ? [] : [{ x, y: other.y / y }];
+  });
+  const [first, last] = [ratios[0], ratios.at(-1)];
+  if (first === undefined || last === undefined) return [];
   const at = crossing(ratios, 1);
-  const [first, last] = [ratios[0]!, ratios.at(-1)!];
   const where =
     at === undefined
       ? `${last.y < 1 ? 'Splicing' : 'Copying'} was the cheaper way at every size`

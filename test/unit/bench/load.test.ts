@@ -36,12 +36,22 @@ describe('the load generators', () => {
 
   it('counts only good answers of autocannon, and its timeouts once', () => {
     const summary = { duration: 4.02, errors: 3, timeouts: 2, resets: 1, non2xx: 7, '2xx': 1234, latency: { p99: 4 } };
-    expect(parseAutocannonOutput(JSON.stringify(summary))).toEqual({
+    expect(parseAutocannonOutput(JSON.stringify(summary), 'kept')).toEqual({
       requests: 1234,
       seconds: 4.02,
       problems: ['1 socket errors', '2 timeouts', '1 resets', '7 answers that are not 2xx'],
     });
-    expect(parseAutocannonOutput('{"duration":1,"errors":0,"timeouts":0,"non2xx":0,"2xx":5}').problems).toEqual([]);
+    expect(parseAutocannonOutput('{"duration":1,"errors":0,"timeouts":0,"non2xx":0,"2xx":5}', 'kept').problems).toEqual(
+      [],
+    );
+  });
+
+  it('knows the errors that autocannon makes itself where each request has a connection', () => {
+    const problemsOf = (kind: 'kept' | 'fresh', errors: number) =>
+      parseAutocannonOutput(JSON.stringify({ duration: 1, errors, timeouts: 0, '2xx': 10_000 }), kind).problems;
+    expect(problemsOf('fresh', 10)).toEqual([]);
+    expect(problemsOf('fresh', 11)).toEqual(['11 socket errors']);
+    expect(problemsOf('kept', 1)).toEqual(['1 socket errors']);
   });
 
   it('gives autocannon the time in which each connection gets a body', () => {
@@ -51,7 +61,7 @@ describe('the load generators', () => {
   });
 
   it('refuses what is no summary of autocannon', () => {
-    expect(() => parseAutocannonOutput('{}')).toThrow('not a summary');
-    expect(() => parseAutocannonOutput('')).toThrow();
+    expect(() => parseAutocannonOutput('{}', 'kept')).toThrow('not a summary');
+    expect(() => parseAutocannonOutput('', 'kept')).toThrow();
   });
 });

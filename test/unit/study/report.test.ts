@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Results } from '../../../bench/results.ts';
 import { crossing } from '../../../bench/study/crossing.ts';
 import { observationsOf, roleOf } from '../../../bench/study/observations.ts';
 import type { Report } from '../../../bench/study/report/document.ts';
@@ -87,6 +88,26 @@ describe('the report', () => {
     const report = buildReport({ ...resultsWith(), failures: [failure] }, 'npm run study');
     expect(report.sections.map(({ id }) => id)).toEqual(['left-out']);
     expect(renderMarkdown(report)).toMatch(/\| haproxy \| +tls \| install HAProxy: apt-get \|/);
+  });
+
+  it('can do without any of the scenarios', () => {
+    const all = studyResults();
+    const results = { ...all, throughput: all.throughput.filter(({ subject }) => subject === 'fourseven') };
+    const { throughput, latency, micro } = results;
+    const without = <T>(list: readonly T[] | undefined, one: T): T[] => (list ?? []).filter((other) => other !== one);
+    const poorer: Results[] = [
+      ...throughput
+        .filter(({ size }) => size === 'small')
+        .map((one) => {
+          const rounds = one.rounds.map((round) => ({ ...round, problems: ['1 timeouts'] }));
+          return { ...results, throughput: [...without(throughput, one), { ...one, rounds }] };
+        }),
+      ...(latency ?? []).map((one) => ({ ...results, latency: without(latency, one) })),
+      ...(micro ?? []).map((one) => ({ ...results, micro: without(micro, one) })),
+    ];
+    for (const one of poorer) {
+      expect(renderMarkdown(buildReport(one, 'npm run study'))).not.toMatch(/NaN|undefined|Infinity/);
+    }
   });
 
   it('says what follows from the figures: other figures, another sentence', () => {
