@@ -37,6 +37,8 @@ export class Dispatcher {
   round = 0;
   #clockRound = -1;
   #nowMs = 0;
+  #wallRound = -1;
+  #wallMs = 0;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -56,6 +58,15 @@ export class Dispatcher {
       this.#nowMs = systemClock.nowMs();
     }
     return this.#nowMs;
+  }
+
+  /** Milliseconds since the epoch, as `nowMs`. */
+  get wallMs(): number {
+    if (this.#wallRound !== this.round) {
+      this.#wallRound = this.round;
+      this.#wallMs = systemClock.wallMs();
+    }
+    return this.#wallMs;
   }
 
   /** Gives the connection an owner; replaces the one before. */

@@ -91,7 +91,7 @@ export class Shard {
       accessLogs: new AccessLogs({
         post: (batch) => post({ type: 'access-log', batch }),
         random: Math.random,
-        wallMs: Date.now,
+        wallMs: () => dispatcher.wallMs,
       }),
       spans: new Spans((spans) => post({ type: 'spans', spans })),
       random,

@@ -1,13 +1,13 @@
 /** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
 import {
+  type LineBuffer,
   type Piece,
   pieceOf,
   putBytes,
   putDecimal,
   putInteger,
   putJson,
-  putPiece,
   putQuoted,
   putText,
   putThreeDigits,
@@ -63,47 +63,47 @@ export class AccessFormatter {
     this.#format = format;
   }
 
-  /** Writes the line at `bytes[at]` and returns its end. `wallMs`: when it began. */
-  exchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    if (this.#format === 'json') return this.#jsonExchange(bytes, at, entry, wallMs);
-    return this.#combinedExchange(bytes, at, entry, wallMs);
+  /** Writes the line at `line.bytes[at]` and returns its end. `wallMs`: when it began. */
+  exchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    if (this.#format === 'json') return this.#jsonExchange(line, at, entry, wallMs);
+    return this.#combinedExchange(line, at, entry, wallMs);
   }
 
   /** As `exchange`. */
-  session(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    if (this.#format === 'json') return this.#jsonSession(bytes, at, entry, wallMs);
-    return this.#plainSession(bytes, at, entry, wallMs);
+  session(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    if (this.#format === 'json') return this.#jsonSession(line, at, entry, wallMs);
+    return this.#plainSession(line, at, entry, wallMs);
   }
 
-  #jsonHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
+  #jsonHead(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
     const second = this.#secondOf(wallMs);
-    let next = putPiece(bytes, at, second.jsonBegin);
-    putThreeDigits(bytes, at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
-    next = client(bytes, next, entry);
-    next = putPiece(bytes, next, Key.port);
-    return putInteger(bytes, next, entry.port);
+    let next = line.putPiece(at, second.jsonBegin);
+    putThreeDigits(line.bytes, at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
+    next = client(line, next, entry);
+    next = line.putPiece(next, Key.port);
+    return putInteger(line.bytes, next, entry.port);
   }
 
-  #jsonExchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#jsonHead(bytes, at, entry, wallMs);
-    next = jsonText(bytes, next, Key.method, entry, EntryText.METHOD);
-    next = jsonText(bytes, next, Key.host, entry, EntryText.HOST);
-    next = jsonText(bytes, next, Key.target, entry, EntryText.TARGET);
+  #jsonExchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#jsonHead(line, at, entry, wallMs);
+    next = jsonText(line, next, Key.method, entry, EntryText.METHOD);
+    next = jsonText(line, next, Key.host, entry, EntryText.HOST);
+    next = jsonText(line, next, Key.target, entry, EntryText.TARGET);
     const isUsual = entry.reason === 'ok' && entry.attempts === 1;
-    next = isUsual ? putPiece(bytes, next, this.#usualMiddle(entry)) : putText(bytes, next, middleOf(entry));
-    next = times(bytes, next, entry);
-    next = time(bytes, next, Key.firstByteMs, entry.firstByteMs);
-    next = jsonText(bytes, next, Key.requestId, entry, EntryText.REQUEST_ID);
-    next = jsonText(bytes, next, Key.userAgent, entry, EntryText.USER_AGENT);
-    next = jsonText(bytes, next, Key.referer, entry, EntryText.REFERER);
-    return putPiece(bytes, next, JSON_END);
+    next = isUsual ? line.putPiece(next, this.#usualMiddle(entry)) : putText(line.bytes, next, middleOf(entry));
+    next = times(line, next, entry);
+    next = time(line, next, Key.firstByteMs, entry.firstByteMs);
+    next = jsonText(line, next, Key.requestId, entry, EntryText.REQUEST_ID);
+    next = jsonText(line, next, Key.userAgent, entry, EntryText.USER_AGENT);
+    next = jsonText(line, next, Key.referer, entry, EntryText.REFERER);
+    return line.putPiece(next, JSON_END);
   }
 
-  #jsonSession(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#jsonHead(bytes, at, entry, wallMs);
-    next = putText(bytes, next, endingOf(entry));
-    next = times(bytes, next, entry);
-    return putPiece(bytes, next, JSON_END);
+  #jsonSession(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#jsonHead(line, at, entry, wallMs);
+    next = putText(line.bytes, next, endingOf(entry));
+    next = times(line, next, entry);
+    return line.putPiece(next, JSON_END);
   }
 
   /** What most exchanges have between what was asked and what it took: as one piece, of which there are few. */
@@ -123,45 +123,45 @@ export class AccessFormatter {
   }
 
   /** As Apache's "combined", which every reader of logs knows; where it asks for what we do not know there is a dash. */
-  #combinedExchange(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#combinedHead(bytes, at, entry, wallMs);
-    bytes[next++] = QUOTE;
+  #combinedExchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#combinedHead(line, at, entry, wallMs);
+    line.bytes[next++] = QUOTE;
     if (entry.endOf(EntryText.METHOD) > entry.startOf(EntryText.METHOD)) {
-      next = quoted(bytes, next, entry, EntryText.METHOD);
-      bytes[next++] = SPACE;
-      next = quoted(bytes, next, entry, EntryText.TARGET);
-      next = putText(bytes, next, entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
-    } else bytes[next++] = DASH;
-    next = putText(bytes, next, '" ');
-    next = putInteger(bytes, next, entry.status === 0 ? STATUS_LEFT : entry.status);
-    bytes[next++] = SPACE;
-    next = putInteger(bytes, next, entry.responseBytes);
-    next = quotedOrDash(bytes, next, entry, EntryText.REFERER);
-    next = quotedOrDash(bytes, next, entry, EntryText.USER_AGENT);
-    bytes[next++] = LF;
+      next = quoted(line, next, entry, EntryText.METHOD);
+      line.bytes[next++] = SPACE;
+      next = quoted(line, next, entry, EntryText.TARGET);
+      next = putText(line.bytes, next, entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
+    } else line.bytes[next++] = DASH;
+    next = putText(line.bytes, next, '" ');
+    next = putInteger(line.bytes, next, entry.status === 0 ? STATUS_LEFT : entry.status);
+    line.bytes[next++] = SPACE;
+    next = putInteger(line.bytes, next, entry.responseBytes);
+    next = quotedOrDash(line, next, entry, EntryText.REFERER);
+    next = quotedOrDash(line, next, entry, EntryText.USER_AGENT);
+    line.bytes[next++] = LF;
     return next;
   }
 
   /** There is no usual form for sessions: in the spirit of the one above, with the names behind. */
-  #plainSession(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#combinedHead(bytes, at, entry, wallMs);
+  #plainSession(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    let next = this.#combinedHead(line, at, entry, wallMs);
     const { cluster, endpoint, reason, endedBy } = entry;
     next = putText(
-      bytes,
+      line.bytes,
       next,
       `${this.#listener} ${cluster} ${endpoint === '' ? '-' : endpoint} ${reason} ${endedBy} `,
     );
-    next = putInteger(bytes, next, entry.requestBytes);
-    bytes[next++] = SPACE;
-    next = putInteger(bytes, next, entry.responseBytes);
-    bytes[next++] = SPACE;
-    next = putDecimal(bytes, next, entry.durationMs);
-    bytes[next++] = LF;
+    next = putInteger(line.bytes, next, entry.requestBytes);
+    line.bytes[next++] = SPACE;
+    next = putInteger(line.bytes, next, entry.responseBytes);
+    line.bytes[next++] = SPACE;
+    next = putDecimal(line.bytes, next, entry.durationMs);
+    line.bytes[next++] = LF;
     return next;
   }
 
-  #combinedHead(bytes: Uint8Array, at: number, entry: AccessEntry, wallMs: number): number {
-    return putPiece(bytes, client(bytes, at, entry), this.#secondOf(wallMs).clfTime);
+  #combinedHead(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+    return line.putPiece(client(line, at, entry), this.#secondOf(wallMs).clfTime);
   }
 
   #secondOf(wallMs: number): Second {
@@ -227,42 +227,42 @@ function nameOf(key: string, value: string): string {
   return value === '' ? '' : `,"${key}":"${value}"`;
 }
 
-function times(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-  let next = putInteger(bytes, at, entry.requestBytes);
-  next = putPiece(bytes, next, Key.bytesSent);
-  next = putInteger(bytes, next, entry.responseBytes);
-  next = time(bytes, next, Key.durationMs, entry.durationMs);
-  next = time(bytes, next, Key.waitMs, entry.waitMs);
-  return time(bytes, next, Key.connectMs, entry.connectMs);
+function times(line: LineBuffer, at: number, entry: AccessEntry): number {
+  let next = putInteger(line.bytes, at, entry.requestBytes);
+  next = line.putPiece(next, Key.bytesSent);
+  next = putInteger(line.bytes, next, entry.responseBytes);
+  next = time(line, next, Key.durationMs, entry.durationMs);
+  next = time(line, next, Key.waitMs, entry.waitMs);
+  return time(line, next, Key.connectMs, entry.connectMs);
 }
 
 /** Left out where there is none. */
-function jsonText(bytes: Uint8Array, at: number, key: Piece, entry: AccessEntry, text: EntryTextName): number {
+function jsonText(line: LineBuffer, at: number, key: Piece, entry: AccessEntry, text: EntryTextName): number {
   const start = entry.startOf(text);
   const end = entry.endOf(text);
   if (end === start) return at;
-  const next = putJson(bytes, putPiece(bytes, at, key), entry.bytes, start, end);
-  bytes[next] = QUOTE;
+  const next = putJson(line.bytes, line.putPiece(at, key), entry.bytes, start, end);
+  line.bytes[next] = QUOTE;
   return next + 1;
 }
 
-function time(bytes: Uint8Array, at: number, key: Piece, ms: number): number {
-  return ms === NO_TIME ? at : putDecimal(bytes, putPiece(bytes, at, key), ms);
+function time(line: LineBuffer, at: number, key: Piece, ms: number): number {
+  return ms === NO_TIME ? at : putDecimal(line.bytes, line.putPiece(at, key), ms);
 }
 
 /** An address needs no escapes. */
-function client(bytes: Uint8Array, at: number, entry: AccessEntry): number {
-  return putBytes(bytes, at, entry.bytes, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
+function client(line: LineBuffer, at: number, entry: AccessEntry): number {
+  return putBytes(line.bytes, at, entry.bytes, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
 }
 
-function quoted(bytes: Uint8Array, at: number, entry: AccessEntry, text: EntryTextName): number {
-  return putQuoted(bytes, at, entry.bytes, entry.startOf(text), entry.endOf(text));
+function quoted(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
+  return putQuoted(line.bytes, at, entry.bytes, entry.startOf(text), entry.endOf(text));
 }
 
-function quotedOrDash(bytes: Uint8Array, at: number, entry: AccessEntry, text: EntryTextName): number {
-  let next = putText(bytes, at, ' "');
-  if (entry.endOf(text) === entry.startOf(text)) bytes[next++] = DASH;
-  else next = quoted(bytes, next, entry, text);
-  bytes[next++] = QUOTE;
+function quotedOrDash(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
+  let next = putText(line.bytes, at, ' "');
+  if (entry.endOf(text) === entry.startOf(text)) line.bytes[next++] = DASH;
+  else next = quoted(line, next, entry, text);
+  line.bytes[next++] = QUOTE;
   return next;
 }

@@ -4,6 +4,7 @@
  */
 import { AccessEntry, LINE_MAX_BYTES } from './access-entry.ts';
 import { type AccessFormat, AccessFormatter } from './access-format.ts';
+import { LineBuffer } from './line-bytes.ts';
 
 /** A batch is handed on once there is so much of it, or with the next `flush`. */
 const BATCH_BYTES = 512 * 1024;
@@ -42,6 +43,7 @@ export interface AccessLogsOptions {
   readonly post: (batch: AccessBatch) => void;
   /** 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** Milliseconds since the epoch. */
   readonly wallMs: () => number;
 }
 
@@ -114,7 +116,7 @@ export class AccessLog {
   #plan: AccessLogPlan;
   #formatter: AccessFormatter;
   /** The last lines. Not shared: a store into shared memory takes three times as long. */
-  readonly #chunk = new Uint8Array(CHUNK_MAX_BYTES);
+  readonly #chunk = new LineBuffer(CHUNK_MAX_BYTES);
   #chunkLength = 0;
   /** The lines before those; undefined if there are none. */
   #buffer: Uint8Array | undefined;
@@ -182,7 +184,7 @@ export class AccessLog {
   /** Moves the last lines behind those before. */
   #gather(): Uint8Array {
     this.#buffer ??= this.#logs.takeBuffer();
-    this.#buffer.set(this.#chunk.subarray(0, this.#chunkLength), this.#length);
+    this.#buffer.set(this.#chunk.bytes.subarray(0, this.#chunkLength), this.#length);
     this.#length += this.#chunkLength;
     this.#chunkLength = 0;
     return this.#buffer;
