@@ -24,7 +24,7 @@ const HELP = `Usage: npm run study -- [options]
 Measures what a layer costs on this machine and writes a report: report.html (one file, which needs nothing else), report.md with plots/, and
 results.json with every round, which is written after each part.
 
-  --quick       a first look in ten minutes, instead of an hour
+  --quick       a first look in ten minutes, instead of an hour and a quarter
   --from FILE   measures nothing: makes the report of a results.json
   --out DIR     where it is written (default: study)
   --seed N      of every schedule and fit (default: 1)
