@@ -172,8 +172,9 @@ async function slowBody(port: number, id: string): Promise<string> {
   const client = new HttpClient(port);
   await once(client.socket, 'connect');
   const length = 1_000_000;
-  client.send(requestText('POST', 'upload', length, id, [`Content-Length: ${length}`]));
+  // Before it is sent: the clock of the proxy begins no sooner.
   const startMs = performance.now();
+  client.send(requestText('POST', 'upload', length, id, [`Content-Length: ${length}`]));
   const timer = setInterval(() => client.send('x'.repeat(BODY_BYTES_PER_S)), REST_MS);
   try {
     const { status } = await client.answer({ ms: 4 * BODY_RATE_WINDOW_MS });
