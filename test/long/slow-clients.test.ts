@@ -34,6 +34,8 @@ const LARGE_BODY_BYTES = 32 * KIB * KIB;
 const UPLOAD_BYTES = 40 * KIB;
 const BODY_BYTES_PER_S = 10;
 const READING_MS = 20_000;
+/** In which they come: thousands of connects in one moment would be a burst, which is another matter than their being slow. */
+const ARRIVAL_MS = 5_000;
 const HEALTHY_PER_SECOND = 200;
 /** How long the healthy client is watched before the others come. */
 const BASE_MS = 10_000;
@@ -86,12 +88,12 @@ describe.each(ENGINES)('slow clients, the %s engine', (engine) => {
       const memory = watchMemory(proxy.pid);
       const tally = new Tally();
       await Promise.all([
-        ...times(SLOW_HEADS / part, () => tally.run('slow-head', () => slowHead(port))),
-        ...times(SLOW_BODIES / part, () => tally.run('slow-body', () => slowBody(port, tally.nextId('slow-body')))),
-        ...times(SLOW_READERS / part, () =>
+        ...come(SLOW_HEADS / part, () => tally.run('slow-head', () => slowHead(port))),
+        ...come(SLOW_BODIES / part, () => tally.run('slow-body', () => slowBody(port, tally.nextId('slow-body')))),
+        ...come(SLOW_READERS / part, () =>
           tally.run('slow-reader', () => slowReader(port, tally.nextId('slow-reader'))),
         ),
-        ...times(SLOW_UPLOADS / part, () => tally.run('slow-upload', () => slowUpload(port, tally))),
+        ...come(SLOW_UPLOADS / part, () => tally.run('slow-upload', () => slowUpload(port, tally))),
       ]);
       const mostBytes = memory.stop();
       const healthyReport = await healthy.stop(REPORT_TIMEOUT_MS);
@@ -122,8 +124,12 @@ describe.each(ENGINES)('slow clients, the %s engine', (engine) => {
   });
 });
 
-function times<T>(count: number, make: () => T): T[] {
-  return Array.from({ length: count }, make);
+/** So many visitors, one after the other. */
+function come(count: number, visit: () => Promise<unknown>): Promise<unknown>[] {
+  return Array.from({ length: count }, async (_, index) => {
+    await pause((ARRIVAL_MS * index) / count);
+    return visit();
+  });
 }
 
 /** The most resident memory until `stop`. */
