@@ -11,8 +11,9 @@ export class CertificateWatch {
   readonly #onChange: () => void;
   readonly #everyMs: number;
   #files: readonly string[] = [];
-  #known = '';
-  #seen = '';
+  /** As they were when they were last read. */
+  #known: Signatures = new Map();
+  #seen: Signatures = new Map();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
 
@@ -21,11 +22,18 @@ export class CertificateWatch {
     this.#everyMs = everyMs;
   }
 
-  /** From now on these, as they are now. */
+  /** They are about to be read, whoever asked for it. */
+  async note(): Promise<void> {
+    this.#known = await signaturesOf(this.#files);
+  }
+
+  /** From now on these. Of those from before, a change since they were last read has yet to be noticed. */
   async watch(files: readonly string[]): Promise<void> {
     this.#files = [...new Set(files)];
-    this.#known = await signatureOf(this.#files);
-    this.#seen = this.#known;
+    const now = await signaturesOf(this.#files);
+    const before = this.#known;
+    this.#known = new Map([...now].map(([file, signature]) => [file, before.get(file) ?? signature]));
+    this.#seen = now;
     if (this.#files.length === 0) this.stop();
     else this.#timer ??= setInterval(() => void this.#look(), this.#everyMs).unref();
   }
@@ -39,25 +47,34 @@ export class CertificateWatch {
     if (this.#looking) return;
     this.#looking = true;
     const files = this.#files;
-    const now = await signatureOf(files);
+    const now = await signaturesOf(files);
     this.#looking = false;
     if (files !== this.#files) return;
-    const hasSettled = now === this.#seen;
+    const hasSettled = areSame(now, this.#seen);
     this.#seen = now;
-    if (!hasSettled || now === this.#known) return;
+    if (!hasSettled || areSame(now, this.#known)) return;
     this.#known = now;
     this.#onChange();
   }
 }
 
-async function signatureOf(files: readonly string[]): Promise<string> {
-  const parts = files.map(async (file) => {
-    try {
-      const { mtimeMs, size, ino } = await stat(file);
-      return `${mtimeMs} ${size} ${ino}`;
-    } catch (error) {
-      return `${(error as NodeJS.ErrnoException).code}`;
-    }
-  });
-  return (await Promise.all(parts)).join('\n');
+/** By file: what changes when it does. */
+type Signatures = ReadonlyMap<string, string>;
+
+async function signaturesOf(files: readonly string[]): Promise<Signatures> {
+  return new Map(await Promise.all(files.map(async (file) => [file, await signatureOf(file)] as const)));
+}
+
+async function signatureOf(file: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch (error) {
+    return `${(error as NodeJS.ErrnoException).code}`;
+  }
+}
+
+/** Of the same files. */
+function areSame(one: Signatures, other: Signatures): boolean {
+  return [...one].every(([file, signature]) => other.get(file) === signature);
 }

@@ -153,7 +153,13 @@ export class RunningProxy {
     });
     this.#acme = new AcmeManager({ host: this.#challengeHost(), log: options.log });
     const apply = (next: Config) => this.#put(next);
-    const { load, log, onReload } = options;
+    const { log, onReload } = options;
+    const load =
+      options.load &&
+      (async () => {
+        await this.#certificates.note();
+        return options.load!();
+      });
     this.#reloader = new Reloader({ load, apply, log, counters, ...(onReload && { onReload }) });
     this.#report = new ProxyReport({
       engine: engine.kind,
