@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../src/engine/binding.ts';
 import {
@@ -11,6 +10,7 @@ import { deafPort } from './contract-dial.ts';
 import { eventually } from './deadline.ts';
 import type { UseDriver } from './engine-contract.ts';
 import { type AcceptedPair, EngineDriver, type MakeEngine } from './engine-driver.ts';
+import { nothingAddedTo, openFiles } from './open-files.ts';
 import { closedPort, Peer } from './peer.ts';
 
 const EMFILE = 24;
@@ -249,11 +249,11 @@ const STAGES: readonly [string, (driver: EngineDriver) => Promise<void>][] = [
 
 function closeAtAnyStage(use: UseDriver, makeEngine: MakeEngine): void {
   it.each(STAGES)('leaves nothing open when %s', async (_name, reach) => {
-    const before = descriptorCount();
+    const before = openFiles();
     const driver = await EngineDriver.open(makeEngine);
     await reach(driver);
     await driver.close();
-    await eventually(() => descriptorCount() === before, `${before} descriptors; there are ${descriptorCount()}`);
+    await nothingAddedTo(before);
   });
 
   it('may be called within a round, whose commands then do nothing', async () => {
@@ -301,8 +301,4 @@ async function echo(driver: EngineDriver, id: number, peer: Peer): Promise<void>
   expect(await driver.text(id, 5)).toBe('echo?');
   driver.send(id, 'echo!');
   expect(await peer.readText(5)).toBe('echo!');
-}
-
-function descriptorCount(): number {
-  return readdirSync('/proc/self/fd').length;
 }

@@ -41,10 +41,16 @@ export class Waiting {
 }
 
 /** For what tells nobody when it changes: asks every few milliseconds. */
-export async function eventually(holds: () => boolean, what: string, withinMs = WAIT_MS): Promise<void> {
+export async function eventually(
+  holds: () => boolean,
+  what: string | (() => string),
+  withinMs = WAIT_MS,
+): Promise<void> {
   const endsAtMs = performance.now() + withinMs;
   while (!holds()) {
-    if (performance.now() > endsAtMs) throw new Error(`waited ${withinMs} ms for ${what}`);
+    if (performance.now() > endsAtMs) {
+      throw new Error(`waited ${withinMs} ms for ${typeof what === 'string' ? what : what()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

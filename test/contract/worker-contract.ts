@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Addon, loadAddon } from '../../src/engine/binding.ts';
-import { eventually, Waiting } from './deadline.ts';
+import { Waiting } from './deadline.ts';
+import { nothingAddedTo, openFiles } from './open-files.ts';
 import { Peer, PeerServer } from './peer.ts';
 
 const DIST = new URL('../../dist', import.meta.url);
@@ -41,22 +42,18 @@ export function describeWorkerContract(kind: 'native' | 'node'): void {
 
 function leavesNothing(kind: string, addon: Addon): void {
   let scene: Scene;
-  let descriptors = 0;
   beforeAll(async () => {
     scene = await Scene.open(kind, addon);
     // The first thread makes descriptors that the process keeps.
     await scene.run('idle', 'exits');
-    descriptors = descriptorCount();
   });
   afterAll(() => scene.close());
 
   for (const way of WAYS) {
     it.each(STAGES)(`leaves nothing open when it ${way} while %s`, async (stage) => {
+      const before = openFiles();
       for (let i = 0; i < TIMES; i++) await scene.run(stage, way);
-      await eventually(
-        () => descriptorCount() === descriptors,
-        `${descriptors} descriptors; there are ${descriptorCount()}`,
-      );
+      await nothingAddedTo(before);
     });
   }
 }
@@ -167,8 +164,4 @@ class Messages {
     );
     expect(message).toBe(expected);
   }
-}
-
-function descriptorCount(): number {
-  return readdirSync('/proc/self/fd').length;
 }
