@@ -53,6 +53,8 @@ struct Connection {
   bool half_closed : 1 = false;   // we sent FIN
   bool handshaking : 1 = false;   // TLS is not established yet; a dial is not done before it is
   bool write_broken : 1 = false;  // EPIPE or a reset while sending; the read side says what became of it
+  bool buffered : 1 = false;      // its TLS session keeps OpenSSL's buffers
+  bool buffers_used : 1 = false;  // and has used them since somebody last wanted to take them away
 
   // The other side of a flow: where our bytes go, and whose bytes come to us (only the one that waits or relays).
   uint32_t sink = kNoIndex;

@@ -196,6 +196,7 @@ class Engine {
   [[nodiscard]] Received TakeSecure(Connection& connection, uint8_t* at, size_t capacity);
   void HandleSecure(Connection& connection, uint32_t handle, uint32_t offset, uint32_t length);
   void HandshakeStep(Connection& connection);
+  [[nodiscard]] TlsSession& UseSession(Connection& connection);
   void FinishHandshake(Connection& connection, std::span<const uint8_t> rest);
   void FailHandshake(Connection& connection, int error);
   bool SealOrKeep(Connection& connection, std::span<iovec> ranges, size_t total);
@@ -292,6 +293,10 @@ class Engine {
   // Sealed bytes on their way: received, and to be sent.
   std::vector<uint8_t> cipher_in_;
   std::vector<uint8_t> cipher_out_;
+  // Connections whose sessions keep OpenSSL's buffers (34 KiB each), and the place that is looked at next.
+  static constexpr size_t kBufferedMax = 256;
+  std::array<int32_t, kBufferedMax> buffered_{};
+  size_t buffered_next_ = 0;
 };
 
 }  // namespace fourseven

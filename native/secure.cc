@@ -48,6 +48,28 @@ const TlsSession* Engine::SecureSession(int32_t id) {
   return connection == nullptr ? nullptr : connection->tls.get();
 }
 
+// The session of a connection, about to be read from or written to. As many as there is room for keep their buffers;
+// one more takes the place of one that has not used its own for a whole round of the places (the clock of Corbató, "A
+// paging experiment with the Multics system", 1968).
+TlsSession& Engine::UseSession(Connection& connection) {
+  connection.buffers_used = true;
+  while (!connection.buffered) {
+    int32_t& place = buffered_[buffered_next_];
+    buffered_next_ = (buffered_next_ + 1) % kBufferedMax;
+    if (Connection* keeper = table_.Find(place); keeper != nullptr && keeper->buffered) {
+      if (keeper->buffers_used) {
+        keeper->buffers_used = false;
+        continue;
+      }
+      keeper->buffered = false;
+      keeper->tls->ReleaseBuffers();
+    }
+    place = connection.id();
+    connection.buffered = true;
+  }
+  return *connection.tls;
+}
+
 // --- Handshakes
 // ------------------------------------------------------------------------------------------------------------------------
 
@@ -91,7 +113,7 @@ void Engine::HandshakeStep(Connection& connection) {
     input = {cipher_in_.data(), static_cast<size_t>(count)};
   }
   const int64_t begin_ns = NowNs();
-  const TlsSession::Status status = connection.tls->Handshake(input, cipher_out_);
+  const TlsSession::Status status = UseSession(connection).Handshake(input, cipher_out_);
   handshake_budget_ns_ -= NowNs() - begin_ns;
   Touch(connection);
   const int error = SendSealed(connection);
@@ -169,8 +191,7 @@ Engine::Received Engine::Take(Connection& connection, uint8_t* at, size_t capaci
 }
 
 Engine::Received Engine::TakeSecure(Connection& connection, uint8_t* at, size_t capacity) {
-  TlsSession& tls = *connection.tls;
-  if (tls.peer_ended()) return {0, true};
+  if (connection.tls->peer_ended()) return {0, true};
   if (cipher_in_.empty()) cipher_in_.resize(kCipherInBytes);
   // The rest of a record that has begun may come on top of what is read.
   const size_t wanted = std::min(capacity - TlsSession::kCipherRecordMaxBytes, cipher_in_.size());
@@ -181,7 +202,7 @@ Engine::Received Engine::TakeSecure(Connection& connection, uint8_t* at, size_t 
     if (count == 0) return {connection.accepted() ? 0 : -ECONNRESET, true};
     std::span<const uint8_t> input(cipher_in_.data(), static_cast<size_t>(count));
     size_t opened = 0;
-    const TlsSession::Status status = tls.Open(input, at, capacity, opened, cipher_out_);
+    const TlsSession::Status status = UseSession(connection).Open(input, at, capacity, opened, cipher_out_);
     const int error = SendSealed(connection);
     if (status == TlsSession::Status::kFailed || status == TlsSession::Status::kDone) return {-EPROTO, true};
     if (error == ENOBUFS) return {-ENOBUFS, true};
@@ -257,7 +278,7 @@ bool Engine::SealOrKeep(Connection& connection, std::span<iovec> ranges, size_t 
     return true;
   }
   if (connection.write_broken) return false;
-  if (!connection.tls->Seal(ranges, total, cipher_out_)) {
+  if (!UseSession(connection).Seal(ranges, total, cipher_out_)) {
     cipher_out_.clear();
     Lose(connection, EPROTO);
     return false;
@@ -280,7 +301,7 @@ bool Engine::FlushSecure(Connection& connection) {
   if (connection.unsent > 0 && !connection.handshaking) {
     Block& out = *connection.out;
     iovec rest{out.bytes.get() + out.end - connection.unsent, connection.unsent};
-    const bool sealed = connection.tls->Seal({&rest, 1}, connection.unsent, cipher_out_);
+    const bool sealed = UseSession(connection).Seal({&rest, 1}, connection.unsent, cipher_out_);
     const uint32_t count = std::exchange(connection.unsent, 0);
     if (!connection.retain) buffers_.Put(std::move(connection.out));
     const int error = sealed ? SendSealed(connection) : EPROTO;
@@ -310,7 +331,7 @@ bool Engine::FlushSecure(Connection& connection) {
 
 bool Engine::SayEnd(Connection& connection) {
   if (connection.tls == nullptr || connection.tls->ended()) return true;
-  connection.tls->End(cipher_out_);
+  UseSession(connection).End(cipher_out_);
   if (SendSealed(connection) != 0) return true;
   return !connection.has_pending();
 }

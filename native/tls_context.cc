@@ -97,8 +97,8 @@ bool TlsContext::Configure(const TlsSpec& spec, std::string& error) {
   SSL_CTX* context = context_.get();
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // Buffers go back to the heap while a connection is idle.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Not SSL_MODE_RELEASE_BUFFERS, which asks the heap for them with each record: see Engine::UseSession.
+  SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if (SSL_CTX_set_min_proto_version(context, spec.min_version) != 1) return Fail(error, "the version");
   if (SSL_CTX_set_ciphersuites(context, kSuites) != 1) return Fail(error, "the ciphers of TLS 1.3");
   const char* ciphers = spec.ciphers.empty() ? kUsualCiphers : spec.ciphers.c_str();

@@ -55,6 +55,9 @@ class TlsSession {
   [[nodiscard]] bool Seal(std::span<const iovec> ranges, size_t total, std::vector<uint8_t>& output);
   // Says that nothing follows (close_notify). Once.
   void End(std::vector<uint8_t>& output);
+  // Gives the memory of records back to the heap, until the session is used again; that of a record that has come in
+  // part stays.
+  void ReleaseBuffers() { SSL_free_buffers(ssl_.get()); }
 
   // Whether Handshake was called: a client has the first word.
   [[nodiscard]] bool begun() const { return begun_; }

@@ -45,6 +45,8 @@ std::string EngineInspector::FaultOfState(const Connection& connection) {
   if (gone && (connection.wheel_tick != kNoTick || connection.held != nullptr || connection.sealed != nullptr))
     return "keeps something after its end";
   if (connection.state == State::kFree && connection.out != nullptr) return "keeps output after its burial";
+  if (connection.buffered && std::ranges::count(engine_.buffered_, connection.id()) == 0)
+    return "keeps buffers that nobody can take away";
   const auto& dead = engine_.dead_;
   const auto& buried = engine_.buried_;
   if (connection.state == State::kDead && std::ranges::count(dead, connection.index) != 1 &&

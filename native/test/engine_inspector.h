@@ -11,6 +11,8 @@ class EngineInspector {
  public:
   explicit EngineInspector(Engine& engine) : engine_(engine) {}
 
+  static constexpr size_t kBufferedMax = Engine::kBufferedMax;
+
   [[nodiscard]] Connection& At(int32_t id) { return *engine_.table_.Find(id); }
   // The first thing that does not hold; empty if all is well.
   [[nodiscard]] std::string FirstFault();

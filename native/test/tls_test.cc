@@ -234,6 +234,41 @@ TEST(tls_keeps_what_came_with_the_end_of_the_handshake) {
   CHECK_EQUAL(data.data, "at once");
 }
 
+TEST(tls_buffers_are_kept_for_the_sessions_used_last) {
+  constexpr size_t kSessions = EngineInspector::kBufferedMax + 44;
+  constexpr size_t kTurns = 2;
+  TestBed bed;
+  const int32_t context = Context(bed.shard);
+  std::vector<SecureEnds> all;
+  while (all.size() < kSessions) {
+    all.push_back(AcceptSecurely(bed, context));
+    CHECK(all.back().id != 0);
+  }
+  const auto keeps_buffers = [&](const SecureEnds& ends) { return bed.shard.At(ends.id).buffered; };
+  const auto echoes = [&](SecureEnds& ends) {
+    ends.peer->plain.clear();
+    ends.peer->Write("echo?");
+    ends.peer->Pump();
+    Record data;
+    if (!bed.shard.Next(event::kData, ends.id, data) || data.data != "echo?") return false;
+    bed.shard.Send(ends.id, "echo!");
+    return Receives(bed.shard, *ends.peer, 5) && ends.peer->plain == "echo!";
+  };
+  size_t lost = 0;
+  for (size_t turn = 0; turn < kTurns; turn++) {
+    for (SecureEnds& ends : all) {
+      if (!keeps_buffers(all.front())) lost++;
+      CHECK(echoes(all.front()));
+      CHECK(echoes(ends));
+      CHECK(keeps_buffers(ends));
+    }
+    CHECK_EQUAL(std::ranges::count_if(all, keeps_buffers), static_cast<ptrdiff_t>(EngineInspector::kBufferedMax));
+  }
+  // Where all have used theirs, one of them has to go, whoever it is.
+  CHECK(lost <= kTurns);
+  CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
+}
+
 TEST(tls_relays_exactly_n_and_keeps_the_rest) {
   TestBed bed;
   const auto [peer, id] = AcceptSecurely(bed, Context(bed.shard));
