@@ -2,7 +2,7 @@
  * What is told of one exchange or session: filled in while it runs, written when it is over. Reused. What a client has sent is copied here while its
  * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
  */
-import { putBytes } from './line-bytes.ts';
+import { LineBuffer, putBytes } from './line-bytes.ts';
 
 /** Texts of an entry, and the most bytes that are kept of each. */
 export const EntryText = {
@@ -44,7 +44,7 @@ export const NO_TIME = -1;
 
 export class AccessEntry {
   /** The texts, one behind the other: what is told of a request is mostly short, and so lies together. */
-  readonly bytes = new Uint8Array(TEXTS_BYTES);
+  readonly texts = new LineBuffer(TEXTS_BYTES);
   #used = 0;
   /** Of each text: where it begins and ends. */
   readonly #spans = new Int32Array(SPANS);
@@ -92,6 +92,10 @@ export class AccessEntry {
     this.reason = 'ok';
     this.endedBy = '-';
     this.phase = 'done';
+  }
+
+  get bytes(): Uint8Array {
+    return this.texts.bytes;
   }
 
   /** Keeps a copy of `source[start, end)`, cut at what there is room for. Put again, it takes the place of the one before. */

@@ -1,17 +1,6 @@
 /** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
-import {
-  type LineBuffer,
-  type Piece,
-  pieceOf,
-  putBytes,
-  putDecimal,
-  putInteger,
-  putJson,
-  putQuoted,
-  putText,
-  putThreeDigits,
-} from './line-bytes.ts';
+import { type LineBuffer, type Piece, pieceOf, putBytes, putJson, putQuoted, putText } from './line-bytes.ts';
 
 const QUOTE = 0x22;
 const LF = 0x0a;
@@ -78,10 +67,10 @@ export class AccessFormatter {
   #jsonHead(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
     const second = this.#secondOf(wallMs);
     let next = line.putPiece(at, second.jsonBegin);
-    putThreeDigits(line.bytes, at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
+    line.putMillisecondZ(at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
     next = client(line, next, entry);
     next = line.putPiece(next, Key.port);
-    return putInteger(line.bytes, next, entry.port);
+    return line.putInteger(next, entry.port);
   }
 
   #jsonExchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
@@ -133,9 +122,9 @@ export class AccessFormatter {
       next = putText(line.bytes, next, entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
     } else line.bytes[next++] = DASH;
     next = putText(line.bytes, next, '" ');
-    next = putInteger(line.bytes, next, entry.status === 0 ? STATUS_LEFT : entry.status);
+    next = line.putInteger(next, entry.status === 0 ? STATUS_LEFT : entry.status);
     line.bytes[next++] = SPACE;
-    next = putInteger(line.bytes, next, entry.responseBytes);
+    next = line.putInteger(next, entry.responseBytes);
     next = quotedOrDash(line, next, entry, EntryText.REFERER);
     next = quotedOrDash(line, next, entry, EntryText.USER_AGENT);
     line.bytes[next++] = LF;
@@ -151,11 +140,11 @@ export class AccessFormatter {
       next,
       `${this.#listener} ${cluster} ${endpoint === '' ? '-' : endpoint} ${reason} ${endedBy} `,
     );
-    next = putInteger(line.bytes, next, entry.requestBytes);
+    next = line.putInteger(next, entry.requestBytes);
     line.bytes[next++] = SPACE;
-    next = putInteger(line.bytes, next, entry.responseBytes);
+    next = line.putInteger(next, entry.responseBytes);
     line.bytes[next++] = SPACE;
-    next = putDecimal(line.bytes, next, entry.durationMs);
+    next = line.putDecimal(next, entry.durationMs);
     line.bytes[next++] = LF;
     return next;
   }
@@ -228,9 +217,9 @@ function nameOf(key: string, value: string): string {
 }
 
 function times(line: LineBuffer, at: number, entry: AccessEntry): number {
-  let next = putInteger(line.bytes, at, entry.requestBytes);
+  let next = line.putInteger(at, entry.requestBytes);
   next = line.putPiece(next, Key.bytesSent);
-  next = putInteger(line.bytes, next, entry.responseBytes);
+  next = line.putInteger(next, entry.responseBytes);
   next = time(line, next, Key.durationMs, entry.durationMs);
   next = time(line, next, Key.waitMs, entry.waitMs);
   return time(line, next, Key.connectMs, entry.connectMs);
@@ -241,13 +230,13 @@ function jsonText(line: LineBuffer, at: number, key: Piece, entry: AccessEntry, 
   const start = entry.startOf(text);
   const end = entry.endOf(text);
   if (end === start) return at;
-  const next = putJson(line.bytes, line.putPiece(at, key), entry.bytes, start, end);
+  const next = putJson(line, line.putPiece(at, key), entry.texts, start, end);
   line.bytes[next] = QUOTE;
   return next + 1;
 }
 
 function time(line: LineBuffer, at: number, key: Piece, ms: number): number {
-  return ms === NO_TIME ? at : putDecimal(line.bytes, line.putPiece(at, key), ms);
+  return ms === NO_TIME ? at : line.putDecimal(line.putPiece(at, key), ms);
 }
 
 /** An address needs no escapes. */
@@ -256,7 +245,7 @@ function client(line: LineBuffer, at: number, entry: AccessEntry): number {
 }
 
 function quoted(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
-  return putQuoted(line.bytes, at, entry.bytes, entry.startOf(text), entry.endOf(text));
+  return putQuoted(line, at, entry.texts, entry.startOf(text), entry.endOf(text));
 }
 
 function quotedOrDash(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {

@@ -211,6 +211,14 @@ describe('batches', () => {
     expect(lines.map((line) => JSON.parse(line).target.length)).toEqual(Array(100).fill(2_048));
   });
 
+  test('are whole, whatever the lengths of those before', () => {
+    const web = log();
+    const targets = Array.from({ length: 5_000 }, (_, index) => `/${'x'.repeat(index % 13)}${index}`);
+    for (const TARGET of targets) web.exchange(entry({}, { TARGET }));
+    const lines = written().trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).target)).toEqual(targets);
+  });
+
   test('are dropped and counted while too many are under way, until one was taken', () => {
     const web = log();
     for (let count = 0; count < UNDER_WAY_MAX + 2; count++) {
