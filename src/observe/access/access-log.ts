@@ -12,7 +12,8 @@ const BATCH_BYTES = 512 * 1024;
 const CHUNK_BYTES = 16 * 1024;
 /** Of what is gathered before it is looked at again. */
 const CHUNK_MAX_BYTES = CHUNK_BYTES + LINE_MAX_BYTES;
-const EIGHT = 8;
+/** What V8 copies at once, where source and target allow it. */
+const WORD_BYTES = 8;
 /** Batches that may be on their way to whoever writes them down, from one shard. */
 export const UNDER_WAY_MAX = 4;
 /** Buffers that are kept for the next batches. */
@@ -118,7 +119,7 @@ export class AccessLog {
   #formatter: AccessFormatter;
   /** The last lines. Not shared: a store into shared memory takes three times as long. */
   readonly #chunk = new LineBuffer(CHUNK_MAX_BYTES);
-  /** Where the last lines begin in the chunk: as far from a multiple of eight as where they go. Only such bytes does V8 move eight at a time. */
+  /** Where the last lines begin in the chunk: as far from the beginning of a word as where they go. */
   #chunkStart = 0;
   #chunkEnd = 0;
   /** The lines before those; undefined if there are none. */
@@ -195,7 +196,7 @@ export class AccessLog {
   }
 
   #beginChunk(): void {
-    this.#chunkStart = this.#length % EIGHT;
+    this.#chunkStart = this.#length % WORD_BYTES;
     this.#chunkEnd = this.#chunkStart;
   }
 }

@@ -11,7 +11,7 @@ const DOT = 0x2e;
 const LOWER_X = 0x78;
 const LOWER_U = 0x75;
 const LETTER_Z = 0x5a;
-/** Below it, a number has at most three groups of three digits. */
+/** Below it, a whole number fits 32 bits. */
 const SMALL_MAX = 1_000_000_000;
 /** 0 to 999 as three digits, the first in the lowest byte; and without leading zeros, with their number in the highest byte. */
 const THREE_DIGITS = Int32Array.from({ length: 1000 }, (_, value) => packDigits(String(value).padStart(3, '0')));
@@ -79,16 +79,13 @@ export class LineBuffer {
     const whole = value | 0;
     if (whole < 1000) return this.#putLeading(at, whole);
     const thousands = (whole / 1000) | 0;
-    if (thousands < 1000) return this.#putThree(this.#putLeading(at, thousands), whole - thousands * 1000);
-    const millions = (thousands / 1000) | 0;
-    const next = this.#putThree(this.#putLeading(at, millions), thousands - millions * 1000);
-    return this.#putThree(next, whole - thousands * 1000);
+    return this.#putThree(this.putInteger(at, thousands), whole - thousands * 1000);
   }
 
   /** With three decimals. */
   putDecimal(at: number, value: number): number {
     const thousandths = Math.max(0, Math.round(value * 1000));
-    const whole = thousandths < SMALL_MAX ? ((thousandths | 0) / 1000) | 0 : Math.floor(thousandths / 1000);
+    const whole = Math.floor(thousandths / 1000);
     const next = this.putInteger(at, whole);
     this.view.setInt32(next, DOT | (THREE_DIGITS[thousandths - whole * 1000]! << 8), true);
     return next + 4;
