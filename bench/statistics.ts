@@ -14,6 +14,17 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/**
+ * A quarter of the values lie below it (between two of them as far as the quarter reaches: Hyndman and Fan, "Sample Quantiles", 1996, type 7). NaN for no
+ * value. Of processor times, what the work takes on a machine that others disturb little: they only ever add to it.
+ */
+export function lowerQuartile(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const position = (sorted.length - 1) / 4;
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  return below + (position % 1) * ((sorted[Math.ceil(position)] ?? Number.NaN) - below);
+}
+
 /** Median and range. All NaN for no value. */
 export function spread(values: readonly number[]): Spread {
   if (values.length === 0) return { median: Number.NaN, min: Number.NaN, max: Number.NaN };

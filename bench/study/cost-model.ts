@@ -2,11 +2,12 @@
  * What a proxy is paid for: a least-squares fit of its processor time to the work it did. Pure.
  *
  * The figures of a run span four orders of magnitude, and each is known to some percent: so the *relative* error is made small. No price is negative:
- * work that is done takes time.
+ * work that is done takes time. Of the rounds of a scenario the lower quartile counts, for the fit as for what predictions are compared with: rounds in
+ * which others had the caches or the other half of a core are dearer, by half and more, and with few rounds the median is often one of these.
  */
 import { Matrix, QrDecomposition } from 'ml-matrix';
 import { makeRandom } from '../load/open-loop/arrivals.ts';
-import { median } from '../statistics.ts';
+import { lowerQuartile } from '../statistics.ts';
 
 /**
  * What may have a price. A proxy accepts connections and dials others. Kibibytes are those of a message up to BULK_KIB; from there to STREAM_KIB it is
@@ -65,7 +66,7 @@ export interface Residual {
 
 export interface CostModel {
   readonly prices: Prices;
-  /** Between these, 95 of 100 fits to as many scenarios drawn at random from these, with one round of each, would lie. */
+  /** Between these, 95 of 100 fits to as many scenarios drawn at random from these, with rounds drawn from theirs, would lie. */
   readonly intervals: Readonly<Record<Term, Interval>>;
   /** Of the scenarios that the model was fitted to. */
   readonly residuals: readonly Residual[];
@@ -101,7 +102,7 @@ interface Point {
 }
 
 function toPoint({ work, costsUs }: Observation): Point {
-  return { work, costUs: median(costsUs) };
+  return { work, costUs: lowerQuartile(costsUs) };
 }
 
 /** What the prices say of scenarios, whether they were fitted to them or not. */
@@ -110,7 +111,7 @@ export function residualsOf(observations: readonly Observation[], prices: Prices
 }
 
 function residualOf({ title, work, costsUs }: Observation, prices: Prices): Residual {
-  const [measuredUs, predictedUs] = [median(costsUs), predictUs(prices, work)];
+  const [measuredUs, predictedUs] = [lowerQuartile(costsUs), predictUs(prices, work)];
   return { title, measuredUs, predictedUs, error: predictedUs / measuredUs - 1 };
 }
 
@@ -175,7 +176,11 @@ function bootstrap(observations: readonly Observation[], seed: number): Record<T
   const random = makeRandom(seed);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   const fits = Array.from({ length: RESAMPLES }, () =>
-    fitPrices(observations.map(() => pick(observations)).map(({ work, costsUs }) => ({ work, costUs: pick(costsUs) }))),
+    fitPrices(
+      observations
+        .map(() => pick(observations))
+        .map((one) => toPoint({ ...one, costsUs: one.costsUs.map(() => pick(one.costsUs)) })),
+    ),
   );
   const intervalOf = (term: Term): Interval => {
     const sorted = fits.map((prices) => prices[term]).toSorted((a, b) => a - b);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median, ratio, roundOrder, spread } from '../../../bench/statistics.ts';
+import { lowerQuartile, median, ratio, roundOrder, spread } from '../../../bench/statistics.ts';
 
 describe('the arithmetic of the benchmark', () => {
   it('takes the middle of an odd count and the mean of the two in the middle of an even one', () => {
@@ -13,6 +13,15 @@ describe('the arithmetic of the benchmark', () => {
     const values = [100, 9, 20];
     expect(median(values)).toBe(20);
     expect(values).toEqual([100, 9, 20]);
+  });
+
+  it('takes the value that a quarter lies below, between two where the quarter ends there', () => {
+    expect(lowerQuartile([50, 10, 40, 20, 30])).toBe(20);
+    expect(lowerQuartile([4, 1, 3, 2])).toBe(1.75);
+    expect(lowerQuartile([8, 4])).toBe(5);
+    expect(lowerQuartile([100, 9, 20])).toBe(14.5);
+    expect(lowerQuartile([7])).toBe(7);
+    expect(lowerQuartile([])).toBeNaN();
   });
 
   it('gives median and range', () => {

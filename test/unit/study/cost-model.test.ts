@@ -117,6 +117,17 @@ describe('the cost model', () => {
     expect(off.predictedUs).toBeCloseTo(2 * off.measuredUs, 0);
   });
 
+  it('goes by the cheaper rounds: what disturbs a measurement only ever adds to it', () => {
+    const disturbed = observe(PRICES).map((one) => ({
+      ...one,
+      costsUs: [2, 1, 1, 1.7, 1.5].map((f) => f * one.costsUs[0]!),
+    }));
+    const { prices, residuals } = fitCostModel(disturbed, 1);
+    for (const [term, price] of Object.entries(prices)) expect(price).toBeCloseTo(PRICES[term as keyof Prices], 6);
+    for (const { measuredUs, title } of residuals)
+      expect(measuredUs).toBe(disturbed.find((one) => one.title === title)!.costsUs[1]);
+  });
+
   it('has intervals that hold the prices, and grow with the noise', () => {
     const [calm, wild] = [0.02, 0.2].map((noise) => fitCostModel(observe(PRICES, noise), 1).intervals);
     for (const [term, { low, high }] of Object.entries(calm!)) {
