@@ -18,6 +18,17 @@ export function copyAscii(text: string, bytes: Uint8Array, start: number): void 
   for (let index = 0; index < text.length; index++) bytes[start + index] = text.charCodeAt(index);
 }
 
+let viewed: Uint8Array = new Uint8Array(0);
+let view: DataView = new DataView(viewed.buffer);
+
+/** A view of these bytes. The last one is kept: heads that follow each other lie on the same slab. */
+export function viewOf(bytes: Uint8Array): DataView {
+  if (bytes === viewed) return view;
+  viewed = bytes;
+  view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view;
+}
+
 /** Whether `bytes[start, end)`, made lower case, equals `pattern`, which must be lower case already. */
 export function equalsLowerCased(bytes: Uint8Array, start: number, end: number, pattern: Uint8Array): boolean {
   const length = pattern.length;

@@ -1,6 +1,6 @@
 /**
  * The header names that the proxy knows, as small integers, and what it knows about each. A name is looked up by its length, its
- * first and its last character, and then compared in full; a name that is not known costs one table load.
+ * first and its last character but one, and then compared in full; a name that is not known costs two table loads.
  */
 import { asciiBytes, equalsLowerCased, LOWER_CASE } from '../../core/bytes.ts';
 
@@ -151,6 +151,37 @@ const NAMES: readonly (readonly [id: number, name: string, traits: number])[] = 
   [Header.TRACESTATE, 'tracestate', TRAIT_TRACE],
 ];
 
+/** Names that mean nothing to the proxy, but are in most heads: recognized, they are not read byte by byte. */
+const USUAL_NAMES = [
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'accept-ranges',
+  'alt-svc',
+  'content-disposition',
+  'content-language',
+  'dnt',
+  'etag',
+  'last-modified',
+  'link',
+  'origin',
+  'priority',
+  'sec-ch-ua',
+  'sec-ch-ua-mobile',
+  'sec-ch-ua-platform',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-fetch-user',
+  'x-amzn-trace-id',
+  'x-cache',
+  'x-content-type-options',
+  'x-frame-options',
+  'x-powered-by',
+  'x-requested-with',
+  'x-xss-protection',
+];
+
 /** Traits by id. */
 export const HEADER_TRAITS = new Uint16Array(53);
 HEADER_TRAITS[Header.X_FORWARDED_OTHER] = CLAIM;
@@ -164,27 +195,76 @@ const CLIENT_CERTIFICATE = asciiBytes('x-forwarded-client-cert');
 /** Lookup key: the multipliers are chosen so that no two names share a place, which a unit test proves. */
 const KEY_MASK = 511;
 const LENGTH_FACTOR = 1;
-const FIRST_FACTOR = 6;
-const LAST_FACTOR = 11;
+const FIRST_FACTOR = 11;
+const LAST_BUT_ONE_FACTOR = 40;
+/** A shorter name has no last byte but one. */
+const NAME_MIN_BYTES = 2;
 
-const ids = new Uint8Array(KEY_MASK + 1);
-const texts: Uint8Array[] = [asciiBytes('')];
+/** Of no name in the table. */
+export const NOT_RECOGNIZED = -1;
+/** No name in the table is longer. */
+export const NAME_MAX_BYTES = 24;
+const NAME_WORDS = NAME_MAX_BYTES / 4;
+/** The bit in which the two cases of a letter differ. */
+const CASE_BIT = 0x20;
 
-for (const [id, name, traits] of NAMES) {
-  const text = asciiBytes(name);
-  texts[id] = text;
-  ids[keyOf(text.length, text[0]!, text[text.length - 1]!)] = id;
-  HEADER_TRAITS[id] = traits;
+interface KnownName {
+  readonly id: number;
+  readonly text: Uint8Array;
 }
 
-function keyOf(length: number, first: number, last: number): number {
-  return (length * LENGTH_FACTOR + first * FIRST_FACTOR + last * LAST_FACTOR) & KEY_MASK;
+const names: KnownName[] = [
+  ...NAMES.map(([id, name]) => ({ id, text: asciiBytes(name) })),
+  ...USUAL_NAMES.map((name) => ({ id: HEADER_UNKNOWN, text: asciiBytes(name) })),
+];
+/** By key: the place in `names`, from 1 on. */
+const places = new Uint8Array(KEY_MASK + 1);
+// By place: its id, its length, and its bytes, four at a time, with the bits that are set before they are compared: of a letter that of
+// its case, behind the last byte all.
+const placeIds = new Uint8Array(names.length + 1);
+const placeBytes = new Uint8Array(names.length + 1);
+const patterns = new Int32Array((names.length + 1) * NAME_WORDS).fill(-1);
+const folds = new Int32Array((names.length + 1) * NAME_WORDS).fill(-1);
+
+for (const [id, , traits] of NAMES) HEADER_TRAITS[id] = traits;
+for (const [index, { id, text }] of names.entries()) {
+  const place = index + 1;
+  places[keyOf(text.length, text[0]!, text[text.length - 2]!)] = place;
+  placeIds[place] = id;
+  placeBytes[place] = text.length;
+  const pattern = new Uint8Array(patterns.buffer, place * NAME_MAX_BYTES, text.length);
+  const fold = new Uint8Array(folds.buffer, place * NAME_MAX_BYTES, text.length);
+  pattern.set(text);
+  for (const [at, byte] of text.entries()) fold[at] = byte >= 0x61 && byte <= 0x7a ? CASE_BIT : 0;
+}
+
+function keyOf(length: number, first: number, lastButOne: number): number {
+  return (length * LENGTH_FACTOR + first * FIRST_FACTOR + lastButOne * LAST_BUT_ONE_FACTOR) & KEY_MASK;
+}
+
+/**
+ * The id of the name in `[start, end)` of a view: HEADER_UNKNOWN for one that only is usual, NOT_RECOGNIZED for one that is not in the table, whatever its
+ * bytes. Four bytes at a time: up to three behind the name are read.
+ */
+export function recognizeHeader(view: DataView, start: number, end: number): number {
+  const length = end - start;
+  if (length < NAME_MIN_BYTES) return NOT_RECOGNIZED;
+  const key = keyOf(length, view.getUint8(start) | CASE_BIT, view.getUint8(end - 2) | CASE_BIT);
+  const place = places[key]!;
+  if (placeBytes[place] !== length) return NOT_RECOGNIZED;
+  let word = place * NAME_WORDS;
+  for (let at = start; at < end; at += 4, word++) {
+    if ((view.getInt32(at, true) | folds[word]!) !== patterns[word]) return NOT_RECOGNIZED;
+  }
+  return placeIds[place]!;
 }
 
 /** The id of the name `bytes[start, end)`, or HEADER_UNKNOWN. The name must not be empty. Names with `_` are the caller's to see. */
 export function findHeader(bytes: Uint8Array, start: number, end: number): number {
-  const id = ids[keyOf(end - start, LOWER_CASE[bytes[start]!]!, LOWER_CASE[bytes[end - 1]!]!)]!;
-  if (id !== HEADER_UNKNOWN && equalsLowerCased(bytes, start, end, texts[id]!)) return id;
+  const length = end - start;
+  if (length < NAME_MIN_BYTES) return HEADER_UNKNOWN;
+  const place = places[keyOf(length, LOWER_CASE[bytes[start]!]!, LOWER_CASE[bytes[end - 2]!]!)]!;
+  if (place !== 0 && equalsLowerCased(bytes, start, end, names[place - 1]!.text)) return placeIds[place]!;
   const isForwarded =
     end - start > X_FORWARDED.length &&
     LOWER_CASE[bytes[start]!] === 0x78 &&
@@ -216,5 +296,6 @@ export function findUnderscored(bytes: Uint8Array, start: number, end: number): 
   return isKnown ? Header.LOOKALIKE : Header.UNDERSCORED;
 }
 
-/** All known names with their ids, for tests and for tables of our own. */
+/** For tests: the known names with their ids, and those that only are usual. */
 export const KNOWN_HEADERS: readonly (readonly [id: number, name: string])[] = NAMES.map(([id, name]) => [id, name]);
+export const USUAL_HEADERS: readonly string[] = USUAL_NAMES;

@@ -1,18 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { asciiBytes } from '../../../src/core/bytes.ts';
+import { asciiBytes, viewOf } from '../../../src/core/bytes.ts';
+import { NAME_END, NAME_START, VALUE_END, VALUE_START } from '../../../src/l7/h1/head-fields.ts';
 import {
   findHeader,
   HEADER_TRAITS,
   HEADER_UNKNOWN,
   Header,
   KNOWN_HEADERS,
+  NAME_MAX_BYTES,
+  NOT_RECOGNIZED,
+  recognizeHeader,
   TRAIT_HOP_BY_HOP,
   TRAIT_PROTECTED,
   TRAIT_UNDERSCORE,
+  USUAL_HEADERS,
 } from '../../../src/l7/h1/header-names.ts';
-import { parseRequestEverywhere } from './parse-everywhere.ts';
+import { ResponseHead } from '../../../src/l7/h1/response-head.ts';
+import { parseResponseHead } from '../../../src/l7/h1/response-parser.ts';
+import { LIMITS, parseRequestEverywhere } from './parse-everywhere.ts';
 
 const find = (name: string) => findHeader(asciiBytes(`?${name}:`), 1, 1 + name.length);
+const recognize = (name: string) => recognizeHeader(viewOf(asciiBytes(`?${name}:  `)), 1, 1 + name.length);
+const RECOGNIZED = [...KNOWN_HEADERS, ...USUAL_HEADERS.map((name) => [HEADER_UNKNOWN, name] as const)];
 
 describe('the table of header names', () => {
   it.each(KNOWN_HEADERS)('finds %i for %s in any case', (id, name) => {
@@ -29,6 +38,21 @@ describe('the table of header names', () => {
     }
     expect(find(`${name}x`)).not.toBe(id);
     expect(find(name.slice(0, -1))).not.toBe(id);
+  });
+
+  it.each(RECOGNIZED)('recognizes %i in %s, in any case, and in nothing that differs in one byte', (id, name) => {
+    expect(name.length).toBeLessThanOrEqual(NAME_MAX_BYTES);
+    for (const known of [name, name.toUpperCase()]) expect(recognize(known)).toBe(id);
+    for (let index = 0; index < name.length; index++) {
+      const asIs = new Set([name[index], name[index]!.toUpperCase()]);
+      for (let byte = 0; byte < 256; byte++) {
+        const other = String.fromCharCode(byte);
+        if (asIs.has(other)) continue;
+        if (recognize(name.slice(0, index) + other + name.slice(index + 1)) === id) expect.fail(`${byte} at ${index}`);
+      }
+    }
+    for (const other of [`${name}x`, `${name} `, ` ${name}`, name.slice(1), name.slice(0, -1)])
+      if (!RECOGNIZED.some(([, known]) => known === other)) expect(recognize(other), other).toBe(NOT_RECOGNIZED);
   });
 
   it('has every id but those of whole families of names', () => {
@@ -53,6 +77,39 @@ describe('the table of header names', () => {
     for (const [id] of KNOWN_HEADERS) {
       if ((HEADER_TRAITS[id]! & TRAIT_HOP_BY_HOP) !== 0) expect(HEADER_TRAITS[id]! & TRAIT_PROTECTED).not.toBe(0);
     }
+  });
+});
+
+describe('field lines', () => {
+  /** As RFC 9112 section 5 has it, byte by byte: what a parser that takes several at once must not read otherwise. */
+  const isGrammatical = (line: string) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/.test(line);
+  const head = new ResponseHead();
+  const parse = (line: string) => {
+    const bytes = asciiBytes(`HTTP/1.1 304 \r\n${line}\r\nA: b\r\n\r\n`);
+    return parseResponseHead(bytes, 0, bytes.length, LIMITS, head);
+  };
+
+  it.each(RECOGNIZED)('are read as the grammar has them, whatever byte stands in a name like %i %s', (_, name) => {
+    if (name === 'content-length' || name === 'transfer-encoding') return;
+    for (let index = 0; index <= name.length; index++) {
+      for (let byte = 0; byte < 256; byte++) {
+        const line = `${name.slice(0, index)}${String.fromCharCode(byte)}${name.slice(index + 1)}: value`;
+        const isAccepted = parse(line) > 0;
+        if (isAccepted !== isGrammatical(line)) expect.fail(JSON.stringify(line));
+        if (isAccepted) expect(head.headers[NAME_END]! - head.headers[NAME_START]!).toBe(line.indexOf(':'));
+      }
+    }
+  });
+
+  it('are read as the grammar has them, whatever byte stands in a value', () => {
+    for (let index = 0; index < 12; index++) {
+      for (let byte = 0; byte < 256; byte++) {
+        const line = `ETag: ${'v'.repeat(index)}${String.fromCharCode(byte)}${'w'.repeat(11 - index)}`;
+        expect(parse(line) > 0, JSON.stringify(line)).toBe(isGrammatical(line));
+      }
+    }
+    expect(parse('ETag: a\tb \xff\x80 c\t ')).toBeGreaterThan(0);
+    expect(head.headers[VALUE_END]! - head.headers[VALUE_START]!).toBe('a\tb \xff\x80 c'.length);
   });
 });
 
