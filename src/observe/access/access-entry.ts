@@ -2,7 +2,8 @@
  * What is told of one exchange or session: filled in while it runs, written when it is over. Reused. What a client has sent is copied here while its
  * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
  */
-import { LineBuffer, putBytes } from './line-bytes.ts';
+import { viewOf } from '../../core/bytes.ts';
+import { copyBytes, LineBuffer } from './line-bytes.ts';
 
 /** Texts of an entry, and the most bytes that are kept of each. */
 export const EntryText = {
@@ -101,7 +102,7 @@ export class AccessEntry {
   /** Keeps a copy of `source[start, end)`, cut at what there is room for. Put again, it takes the place of the one before. */
   put(text: EntryTextName, source: Uint8Array, start: number, end: number): void {
     const length = Math.min(end - start, TEXT_MAX_BYTES[text], TEXTS_BYTES - this.#used);
-    putBytes(this.bytes, this.#used, source, start, start + length);
+    copyBytes(this.texts.view, this.#used, viewOf(source), start, start + length);
     this.wrote(text, length);
   }
 

@@ -1,6 +1,6 @@
 /** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
-import { type LineBuffer, type Piece, pieceOf, putBytes, putJson, putQuoted, putText } from './line-bytes.ts';
+import { copyBytes, type LineBuffer, type Piece, pieceOf, putJson, putQuoted, putText } from './line-bytes.ts';
 
 const QUOTE = 0x22;
 const LF = 0x0a;
@@ -11,7 +11,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 /** Endpoints whose middles are remembered, and of each those of so many statuses and routes. */
 const USUAL_MIDDLES_MAX = 1_024;
 const MIDDLES_PER_ENDPOINT_MAX = 16;
-/** Seconds that are remembered: lines of long and of short exchanges, which began at different times, come one after the other. */
+/** Seconds that are remembered: lines of long and of short exchanges, which began at different times, come one after the other. A power of two. */
 const SECONDS_MAX = 16;
 
 /** What stands between two values. */
@@ -155,7 +155,8 @@ export class AccessFormatter {
 
   #secondOf(wallMs: number): Second {
     const at = Math.floor(wallMs / 1000);
-    const index = at % SECONDS_MAX;
+    // Not `%`, which of a number beyond 32 bits is a call.
+    const index = at & (SECONDS_MAX - 1);
     const known = this.#seconds[index];
     if (known?.at === at) return known;
     const second = this.#makeSecond(at);
@@ -241,7 +242,7 @@ function time(line: LineBuffer, at: number, key: Piece, ms: number): number {
 
 /** An address needs no escapes. */
 function client(line: LineBuffer, at: number, entry: AccessEntry): number {
-  return putBytes(line.bytes, at, entry.bytes, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
+  return copyBytes(line.view, at, entry.texts.view, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
 }
 
 function quoted(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
