@@ -143,6 +143,7 @@ async function probeAll(subjects: readonly Subject[], options: Options): Promise
     logged: [],
     l4: [],
     tls: [],
+    'tls-logged': [],
     reencrypted: [],
     full: [],
     resumed: [],

@@ -3,9 +3,9 @@
 /**
  * `tls`: L7 behind TLS 1.3. `reencrypted`: the same, with TLS to the endpoint as well. `full` and `resumed`: `tls` with a connection for each
  * request, with a whole handshake or with a session of the one before. `passed`: L4, TLS that goes on to the endpoint by the name in its hello.
- * `logged`: L7 with an access log to a file, in the form that each subject has unless another is asked for.
+ * `logged` and `tls-logged`: L7, without and with TLS, and an access log to a file, in the form that each subject has unless another is asked for.
  */
-export const LAYERS = ['l7', 'logged', 'l4', 'tls', 'reencrypted', 'full', 'resumed', 'passed'] as const;
+export const LAYERS = ['l7', 'logged', 'l4', 'tls', 'tls-logged', 'reencrypted', 'full', 'resumed', 'passed'] as const;
 export type Layer = (typeof LAYERS)[number];
 /** Measured unless others are asked for. */
 export const USUAL_LAYERS: readonly Layer[] = ['l7', 'l4', 'tls'];
@@ -96,6 +96,7 @@ export const LAYER_TITLES: Readonly<Record<Layer, string>> = {
   logged: 'L7 with an access log',
   l4: 'L4',
   tls: 'TLS 1.3',
+  'tls-logged': 'TLS 1.3 with an access log',
   reencrypted: 'TLS 1.3 on both sides',
   full: 'TLS 1.3, full handshakes',
   resumed: 'TLS 1.3, resumed handshakes',
@@ -109,6 +110,7 @@ const LOADS_OF: Readonly<Record<Layer, readonly LoadKind[]>> = {
   l4: ['kept', 'fresh', 'pipelined', 'upload', 'messages'],
   // A connection for each request is what the next two are about.
   tls: ['kept', 'pipelined', 'upload'],
+  'tls-logged': ['kept', 'pipelined', 'upload'],
   full: ['fresh'],
   resumed: ['fresh'],
   reencrypted: ['kept', 'fresh', 'pipelined', 'upload'],
@@ -140,6 +142,11 @@ export function isLayer(scenario: Scenario): scenario is Layer {
 /** Whether clients speak TLS. */
 export function isSecure(layer: Layer): boolean {
   return layer !== 'l7' && layer !== 'logged' && layer !== 'l4';
+}
+
+/** Whether all subjects write an access log. */
+export function isLogged(layer: Layer): boolean {
+  return layer === 'logged' || layer === 'tls-logged';
 }
 
 /** Whether requests are looked at. */

@@ -25,6 +25,7 @@ export const BARS: readonly Bar[] = [
   processorBar('l4', 'small', ['haproxy'], 0.95, 0.9),
   processorBar('l4', '1m', ['haproxy'], 0.4, 0.3),
   processorBar('tls', 'small', ['nginx'], 0.9, 0.85),
+  processorBar('tls-logged', 'small', ['nginx'], 0.9, 0.85),
   // At least 0.95 of nginx's handshakes per second of a core.
   processorBar('full', 'small', ['nginx'], 1 / 0.95, 1),
   processorBar('resumed', 'small', ['nginx'], 1 / 0.95, 1),

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { findProgram } from '../child-processes.ts';
 import { ROOT } from '../paths.ts';
-import { BENCH_NAME, isHttp, isSecure, LAYERS } from '../vocabulary.ts';
+import { BENCH_NAME, isHttp, isLogged, isSecure, LAYERS } from '../vocabulary.ts';
 import type { Assignment, Availability, Launch, Subject } from './subject.ts';
 
 /** The engines of the proxy, and the subject that measures each. */
@@ -24,7 +24,7 @@ export function fourseven(name: keyof typeof ENGINES, command: string): Subject 
     layers:
       name === 'fourseven-plain'
         ? ['passed']
-        : LAYERS.filter((layer) => layer !== 'logged' || name !== 'fourseven-logged'),
+        : LAYERS.filter((layer) => !isLogged(layer) || name !== 'fourseven-logged'),
     messages: true,
     configuration: 'bench/subjects/fourseven.ts',
     probe: () => probe(program),
@@ -57,7 +57,7 @@ function tlsFor({ layer, certificate, key }: Assignment): string {
 /** The configuration of the proxy under test. Everything that it does not name is a default. */
 export function configurationFor(name: keyof typeof ENGINES, assignment: Assignment): string {
   const { layer, listenPort, originPort, directory } = assignment;
-  const logs = layer === 'logged' || name === 'fourseven-logged';
+  const logs = isLogged(layer) || name === 'fourseven-logged';
   const log = logs ? `\n    accessLog: { file: ${directory}/access.log }` : '';
   const admin = name === 'fourseven-logged' ? `{ address: 'unix:${directory}/admin.sock' }` : 'off';
   return `# Fourseven in the benchmark: one shard, all defaults on.

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type ChildProcesses, findProgram } from '../child-processes.ts';
 import { RIVALS } from '../paths.ts';
 import { fillTemplate } from '../template.ts';
-import type { Layer } from '../vocabulary.ts';
+import { isLogged, type Layer } from '../vocabulary.ts';
 import { type Assignment, type Availability, type Launch, type Subject, templateOf } from './subject.ts';
 
 const REMEDY = 'install nginx, on Debian: apt-get install nginx';
@@ -27,7 +27,7 @@ export function nginx(children: ChildProcesses): Subject {
   const program = findProgram('nginx');
   return {
     name: 'nginx',
-    layers: ['l7', 'logged', 'l4', 'tls', 'reencrypted', 'full', 'resumed'],
+    layers: ['l7', 'logged', 'l4', 'tls', 'tls-logged', 'reencrypted', 'full', 'resumed'],
     messages: true,
     configuration: 'bench/rivals/nginx-l7.conf, nginx-l4.conf, nginx-tls.conf',
     probe: (layer) => probe(children, program, layer),
@@ -58,11 +58,11 @@ async function prepare(children: ChildProcesses, program: string, assignment: As
       ? 'proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;'
       : 'proxy_set_header Connection "";';
   const scheme = layer === 'reencrypted' ? 'https' : 'http';
-  const log = layer === 'logged' ? `${directory}/access.log` : 'off';
+  const log = isLogged(layer) ? `${directory}/access.log` : 'off';
   const own = {
     l4: { loadModule },
     l7: { connection, log },
-    tls: { certificate, key, scheme, connection },
+    tls: { certificate, key, scheme, connection, log },
   }[kind];
   const file = `${directory}/nginx-${layer}.conf`;
   await writeFile(file, fillTemplate(template, { directory, listenPort, originPort, connections, ...own }));

@@ -72,6 +72,8 @@ describe('the configurations of the subjects', () => {
   });
 
   it('has an access log where that is the point', () => {
+    const secure = parse(configurationFor('fourseven', { layer: 'tls-logged', ...PLACE })).listeners.bench;
+    expect(secure).toMatchObject({ accessLog: { file: '/d/access.log' }, tls: { certificates: expect.anything() } });
     const { bench } = parse(configurationFor('fourseven', { layer: 'logged', ...PLACE })).listeners;
     expect(bench).toEqual({
       address: '127.0.0.1:4001',

@@ -20,6 +20,7 @@ describe('the cases of a layer', () => {
     ['logged', ['kept', 'fresh', 'pipelined', 'upload']],
     ['l4', ['kept', 'fresh', 'pipelined', 'upload', 'messages']],
     ['tls', ['kept', 'pipelined', 'upload']],
+    ['tls-logged', ['kept', 'pipelined', 'upload']],
     ['reencrypted', ['kept', 'fresh', 'pipelined', 'upload']],
     ['full', ['fresh']],
     ['resumed', ['fresh']],
