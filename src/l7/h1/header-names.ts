@@ -2,7 +2,7 @@
  * The header names that the proxy knows, as small integers, and what it knows about each. A name is looked up by its length, its
  * first and its last character but one, and then compared in full; a name that is not known costs two table loads.
  */
-import { asciiBytes, equalsLowerCased, LOWER_CASE } from '../../core/bytes.ts';
+import { asciiBytes, equalsLowerCased, LOWER_CASE, viewOf } from '../../core/bytes.ts';
 
 /** Never forwarded: it is about this connection only (RFC 9110 section 7.6.1), or it must not reach an endpoint. */
 export const TRAIT_HOP_BY_HOP = 1;
@@ -223,8 +223,8 @@ const places = new Uint8Array(KEY_MASK + 1);
 // its case, behind the last byte all.
 const placeIds = new Uint8Array(names.length + 1);
 const placeBytes = new Uint8Array(names.length + 1);
-const patterns = new Int32Array((names.length + 1) * NAME_WORDS).fill(-1);
-const folds = new Int32Array((names.length + 1) * NAME_WORDS).fill(-1);
+const patterns = new Int32Array((names.length + 1) * NAME_WORDS);
+const folds = new Int32Array((names.length + 1) * NAME_WORDS);
 
 for (const [id, , traits] of NAMES) HEADER_TRAITS[id] = traits;
 for (const [index, { id, text }] of names.entries()) {
@@ -232,10 +232,16 @@ for (const [index, { id, text }] of names.entries()) {
   places[keyOf(text.length, text[0]!, text[text.length - 2]!)] = place;
   placeIds[place] = id;
   placeBytes[place] = text.length;
-  const pattern = new Uint8Array(patterns.buffer, place * NAME_MAX_BYTES, text.length);
-  const fold = new Uint8Array(folds.buffer, place * NAME_MAX_BYTES, text.length);
-  pattern.set(text);
-  for (const [at, byte] of text.entries()) fold[at] = byte >= 0x61 && byte <= 0x7a ? CASE_BIT : 0;
+  const pattern = new Uint8Array(NAME_MAX_BYTES).fill(0xff);
+  const fold = new Uint8Array(NAME_MAX_BYTES).fill(0xff);
+  for (const [at, byte] of text.entries()) {
+    pattern[at] = byte;
+    fold[at] = byte >= 0x61 && byte <= 0x7a ? CASE_BIT : 0;
+  }
+  for (let word = 0; word < NAME_WORDS; word++) {
+    patterns[place * NAME_WORDS + word] = viewOf(pattern).getInt32(4 * word, true);
+    folds[place * NAME_WORDS + word] = viewOf(fold).getInt32(4 * word, true);
+  }
 }
 
 function keyOf(length: number, first: number, lastButOne: number): number {
