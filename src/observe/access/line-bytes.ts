@@ -3,6 +3,7 @@
  * both in registers. Hot path of access logs: no strings are made and nothing is allocated. The caller sees to it that there is room.
  */
 import { copyAscii } from '../../core/bytes.ts';
+import { BACKSLASHES, DELETES, HIGHEST_BITS, ONES, QUOTES, SPACES } from '../../core/four-bytes.ts';
 
 const ZERO = 0x30;
 const QUOTE = 0x22;
@@ -23,13 +24,6 @@ const LEADING_DIGITS = Int32Array.from({ length: 1000 }, (_, value) => {
 const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, value) =>
   value >= 0x20 && value < 0x7f && value !== QUOTE && value !== BACKSLASH ? 1 : 0,
 );
-/** The same byte four times. */
-const HIGHEST_BITS = 0x80808080 | 0;
-const ONES = 0x01010101;
-const SPACES = 0x20202020;
-const QUOTES = 0x22222222;
-const BACKSLASHES = 0x5c5c5c5c;
-const DELETES = 0x7f7f7f7f;
 const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 function packDigits(digits: string): number {
