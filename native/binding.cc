@@ -186,7 +186,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, public Shard {
     if (round_.IsEmpty()) return true;
     const std::shared_ptr<Instance> alive = instance_;
     {
-      const Napi::CallbackScope callback(env, context_);
+      // Of the object Node wants to see nothing is used where there is a context: any will do, and none is made.
+      napi_callback_scope opened = nullptr;
+      if (napi_open_callback_scope(env, memory_[1].Value(), context_, &opened) != napi_ok) return false;
+      const Napi::CallbackScope callback(env, opened);
       napi_value count = Napi::Number::New(env, event_count);
       napi_value result = nullptr;
       const napi_status status = napi_call_function(env, env.Global(), round_.Value(), 1, &count, &result);

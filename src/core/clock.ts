@@ -19,7 +19,12 @@ const originMs = (() => {
 
 /** Monotonic milliseconds that are the same on every thread. For times that threads tell each other. */
 export function sharedNowMs(): number {
-  return originMs + performance.now();
+  return sharedMs(performance.now());
+}
+
+/** `nowMs` of the system's clock on this thread, as all threads have it. */
+export function sharedMs(nowMs: number): number {
+  return originMs + nowMs;
 }
 
 /** A clock for tests: it stands still until it is told to advance. */

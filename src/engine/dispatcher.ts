@@ -1,7 +1,7 @@
 /**
  * Hands each event of a round to the handler that owns the connection. One per shard. Hot path: no allocation, no closures.
  */
-import { systemClock } from '../core/clock.ts';
+import { sharedMs, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import { CommandWriter } from './command-writer.ts';
 import type { AcceptHandler, ConnectionHandler } from './connection-handler.ts';
@@ -58,6 +58,11 @@ export class Dispatcher {
       this.#nowMs = systemClock.nowMs();
     }
     return this.#nowMs;
+  }
+
+  /** As `nowMs`, on the clock that all threads share. */
+  get sharedNowMs(): number {
+    return sharedMs(this.nowMs);
   }
 
   /** Milliseconds since the epoch, as `nowMs`. */

@@ -78,7 +78,7 @@ export class Session implements ConnectionHandler, Waiter {
     this.#plan = plan;
     this.#downstream = downstream;
     this.#hash = goesByHash(plan.cluster.plan) ? client.hash() : 0;
-    this.#attempts = new Attempts(owner.context.random);
+    this.#attempts = new Attempts(owner.context.random, owner.context.dispatcher);
     if (plan.accessLog !== undefined) this.#record = new SessionRecord(client, owner.context.dispatcher.nowMs);
     const { proxyProtocol = 'off' } = plan.cluster.plan;
     if (proxyProtocol === 'off') return;

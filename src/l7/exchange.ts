@@ -80,7 +80,7 @@ export class Exchange implements Waiter {
 
   constructor(listener: HttpListener) {
     this.listener = listener;
-    this.#attempts = new Attempts(listener.context.random);
+    this.#attempts = new Attempts(listener.context.random, listener.dispatcher);
     this.#sender = new RequestSender(this);
     this.#reader = new ResponseReader(this);
   }

@@ -14,8 +14,15 @@ import { TriedEndpoints } from './tried-endpoints.ts';
 const BACKOFF_FIRST_MS = 25;
 const BACKOFF_MAX_MS = 250;
 
+/** What time it is for all that is done in one round of the engine: for what need not be more exact. */
+export interface RoundClock {
+  /** Monotonic, the same on every thread. */
+  readonly sharedNowMs: number;
+}
+
 export class Attempts {
   readonly #random: Random;
+  readonly #clock: RoundClock;
   readonly #tried = new TriedEndpoints();
   #cluster: Cluster | undefined;
   #hash = 0;
@@ -24,8 +31,9 @@ export class Attempts {
   /** When the present attempt began; 0 where nobody wants to know. */
   #startedMs = 0.5;
 
-  constructor(random: Random) {
+  constructor(random: Random, clock: RoundClock) {
     this.#random = random;
+    this.#clock = clock;
   }
 
   /** Where the work is now; entered. */
@@ -38,7 +46,7 @@ export class Attempts {
     this.#tried.reset();
     this.#cluster = cluster;
     this.#hash = hash;
-    cluster.budget?.countRequest(boardTick());
+    cluster.budget?.countRequest(boardTick(this.#clock.sharedNowMs));
     return this.#enter(own ?? cluster.pick(hash, this.#tried));
   }
 
@@ -48,7 +56,7 @@ export class Attempts {
     const { plan, budget } = this.#cluster!;
     if (plan.retry === undefined || budget === undefined || this.#tried.count > plan.retry.attempts) return undefined;
     const endpoint = this.#cluster!.pick(this.#hash, this.#tried);
-    if (endpoint === undefined || !budget.allows(boardTick())) return undefined;
+    if (endpoint === undefined || !budget.allows(boardTick(this.#clock.sharedNowMs))) return undefined;
     this.#cluster!.counter.retries++;
     return this.#enter(endpoint);
   }
