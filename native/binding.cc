@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "compose_lines.h"
 #include "engine.h"
 #include "event_loop.h"
 #include "handover.h"
@@ -399,6 +400,15 @@ void MaglevLookupBatchCall(const Napi::CallbackInfo& info) {
   if (table.size() == kMaglevSlots && hashes.size() <= endpoints.size()) MaglevLookupBatch(table, hashes, endpoints);
 }
 
+Napi::Value ComposeLinesCall(const Napi::CallbackInfo& info) {
+  const std::span<const int32_t> parts = SpanOf<Napi::Int32Array>(info[0]);
+  const size_t words = std::min<size_t>(parts.size(), info[1].As<Napi::Number>().Uint32Value());
+  const ptrdiff_t end =
+      ComposeLines(parts.first(words), SpanOf<Napi::Uint8Array>(info[2]), SpanOf<Napi::Uint8Array>(info[3]),
+                   SpanOf<Napi::Uint8Array>(info[4]), info[5].As<Napi::Number>().Uint32Value());
+  return Napi::Number::New(info.Env(), static_cast<double>(end));
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeEngine", EngineObject::Define(env));
   exports.Set("listenSocket", Napi::Function::New<ListenSocketCall>(env));
@@ -414,6 +424,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("maglevBuild", Napi::Function::New<MaglevBuildCall>(env));
   exports.Set("maglevLookup", Napi::Function::New<MaglevLookupCall>(env));
   exports.Set("maglevLookupBatch", Napi::Function::New<MaglevLookupBatchCall>(env));
+  exports.Set("composeLines", Napi::Function::New<ComposeLinesCall>(env));
   return exports;
 }
 

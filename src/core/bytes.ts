@@ -29,6 +29,19 @@ export function viewOf(bytes: Uint8Array): DataView {
   return view;
 }
 
+/** A copy of `source[start, end)`, four bytes at a time: the last four of them together, whatever of them is copied already. Returns its end. */
+export function copyBytes(target: DataView, at: number, source: DataView, start: number, end: number): number {
+  const shift = at - start;
+  const last = end - 4;
+  if (last < start) {
+    for (let from = start; from < end; from++) target.setUint8(from + shift, source.getUint8(from));
+  } else {
+    for (let from = start; from < last; from += 4) target.setInt32(from + shift, source.getInt32(from, true), true);
+    target.setInt32(last + shift, source.getInt32(last, true), true);
+  }
+  return end + shift;
+}
+
 /** Whether `bytes[start, end)`, made lower case, equals `pattern`, which must be lower case already. */
 export function equalsLowerCased(bytes: Uint8Array, start: number, end: number, pattern: Uint8Array): boolean {
   const length = pattern.length;

@@ -44,6 +44,15 @@ export interface Addon {
   /** table[hash % 65537] for each hash. */
   maglevLookup(table: Uint16Array, hash: number): number;
   maglevLookupBatch(table: Uint16Array, hashes: Uint32Array, endpoints: Uint16Array): void;
+  /** Lines of an access log, from their parts; see native/compose_lines.h. Returns where they end in `bytes`, or -errno. */
+  composeLines(
+    parts: Int32Array,
+    partWords: number,
+    texts: Uint8Array,
+    pieces: Uint8Array,
+    bytes: Uint8Array,
+    at: number,
+  ): number;
 }
 
 /** The native half of an engine. Numbers only cross here; bytes are on the slab. */

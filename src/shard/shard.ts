@@ -18,11 +18,13 @@ import { invariant } from '../core/invariant.ts';
 import { Random } from '../core/random.ts';
 import { finish, finishAtPace, type Slices } from '../core/slices.ts';
 import type { Listener } from '../downstream/listener.ts';
+import { loadAddon } from '../engine/binding.ts';
 import { Dispatcher } from '../engine/dispatcher.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Counter } from '../engine/protocol.ts';
 import { SecureContexts } from '../engine/secure-contexts.ts';
 import { AccessLogs } from '../observe/access/access-log.ts';
+import { composeLines } from '../observe/access/compose-lines.ts';
 import { Spans } from '../observe/spans.ts';
 import { TrafficCounters } from '../observe/traffic-counters.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
@@ -92,6 +94,7 @@ export class Shard {
         post: (batch) => post({ type: 'access-log', batch }),
         random: Math.random,
         wallMs: () => dispatcher.wallMs,
+        composer: loadAddon().addon?.composeLines ?? composeLines,
       }),
       spans: new Spans((spans) => post({ type: 'spans', spans })),
       random,

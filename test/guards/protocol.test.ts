@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import * as protocol from '../../src/engine/protocol.ts';
+import * as engine from '../../src/engine/protocol.ts';
+import * as line from '../../src/observe/access/line-protocol.ts';
 import { readText } from './source-tree.ts';
 
 /** `CONNECT_FAILED` to `kConnectFailed`. */
@@ -8,13 +9,14 @@ const cppName = (name: string): string =>
 /** `TunnelEnd` to `tunnel_end`. */
 const cppNamespace = (name: string): string => name.replace(/(?!^)([A-Z])/g, '_$1').toLowerCase();
 
-/** All of protocol.ts as the header names it: `kEventWords`, `event::kAccepted`. */
-function fromTypeScript(): Map<string, number> {
+/** All of a module as the header names it: `kEventWords`, `event::kAccepted`. */
+function fromTypeScript(protocol: object): Map<string, number> {
   const values = new Map<string, number>();
   for (const [name, value] of Object.entries(protocol)) {
     if (typeof value === 'number') values.set(cppName(name), value);
     else
-      for (const [key, number] of Object.entries(value)) values.set(`${cppNamespace(name)}::${cppName(key)}`, number);
+      for (const [key, number] of Object.entries(value as object))
+        values.set(`${cppNamespace(name)}::${cppName(key)}`, number);
   }
   return values;
 }
@@ -37,14 +39,17 @@ function evaluate(expression: string, known: ReadonlyMap<string, number>): numbe
   const numbers = expression
     .replace(/\bk\w+/g, (name) => String(known.get(name) ?? 'unknown'))
     .replace(/(\d)(?:u|U|l|L|')+/g, '$1');
-  if (!/^[\d\s()+*<-]+$/.test(numbers)) throw new Error(`cannot read "${expression}" in native/protocol.h`);
+  if (!/^[\d\s()+*<-]+$/.test(numbers)) throw new Error(`cannot read "${expression}" in a header`);
   return new Function(`return (${numbers});`)() as number;
 }
 
-test('protocol.h and protocol.ts hold the same numbers under the same names', () => {
-  const header = fromHeader(readText('native/protocol.h'));
+test.each([
+  ['native/protocol.h', 'src/engine/protocol.ts', engine],
+  ['native/line_protocol.h', 'src/observe/access/line-protocol.ts', line],
+])('%s and %s hold the same numbers under the same names', (path, _, module) => {
+  const header = fromHeader(readText(path));
   expect(header.size).toBeGreaterThan(0);
-  expect(Object.fromEntries(header)).toEqual(Object.fromEntries(fromTypeScript()));
+  expect(Object.fromEntries(header)).toEqual(Object.fromEntries(fromTypeScript(module)));
 });
 
 test('a number that differs is seen', () => {

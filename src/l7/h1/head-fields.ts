@@ -4,7 +4,6 @@
  * Hot path: one pass, no allocation, no strings, no throw, no call per byte. Offsets are absolute on the slab.
  */
 import { viewOf } from '../../core/bytes.ts';
-import { COLONS, DELETES, HIGHEST_BITS, ONES, SPACES } from '../../core/four-bytes.ts';
 import { CHARACTERS, COLON, CR, LF, SPACE, TAB, TOKEN, UNDERSCORE, VALUE } from './characters.ts';
 import {
   findHeader,
@@ -26,6 +25,13 @@ export const NAME_END = 1;
 export const VALUE_START = 2;
 export const VALUE_END = 3;
 export const NAME_ID = 4;
+
+/** The same byte four times. */
+const HIGHEST_BITS = 0x80808080 | 0;
+const ONES = 0x01010101;
+const SPACES = 0x20202020;
+const DELETES = 0x7f7f7f7f;
+const COLONS = 0x3a3a3a3a;
 
 /** Fields a head has room for unless told otherwise. */
 const HEADERS_DEFAULT_MAX_COUNT = 128;

@@ -2,8 +2,7 @@
  * What is told of one exchange or session: filled in while it runs, written when it is over. Reused. What a client has sent is copied here while its
  * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
  */
-import { viewOf } from '../../core/bytes.ts';
-import { copyBytes, LineBuffer } from './line-bytes.ts';
+import { copyBytes, viewOf } from '../../core/bytes.ts';
 
 /** Texts of an entry, and the most bytes that are kept of each. */
 export const EntryText = {
@@ -17,11 +16,9 @@ export const EntryText = {
 } as const;
 export type EntryTextName = (typeof EntryText)[keyof typeof EntryText];
 const TEXT_MAX_BYTES = [32, 2048, 256, 512, 512, 128, 48] as const;
-const TEXTS_BYTES = TEXT_MAX_BYTES.reduce((sum, size) => sum + size, 0);
+/** Most bytes of all texts of an entry. */
+export const TEXTS_MAX_BYTES = TEXT_MAX_BYTES.reduce((sum, size) => sum + size, 0);
 const SPANS = 2 * TEXT_MAX_BYTES.length;
-
-/** Most bytes that an entry takes once it is written: every byte escaped, and the rest around it. */
-export const LINE_MAX_BYTES = 6 * TEXTS_BYTES + 2048;
 
 /** How far an exchange or session had come when it ended. */
 export const PHASES = [
@@ -45,7 +42,8 @@ export const NO_TIME = -1;
 
 export class AccessEntry {
   /** The texts, one behind the other: what is told of a request is mostly short, and so lies together. */
-  readonly texts = new LineBuffer(TEXTS_BYTES);
+  readonly bytes = new Uint8Array(TEXTS_MAX_BYTES);
+  readonly view = new DataView(this.bytes.buffer);
   #used = 0;
   /** Of each text: where it begins and ends. */
   readonly #spans = new Int32Array(SPANS);
@@ -95,18 +93,14 @@ export class AccessEntry {
     this.phase = 'done';
   }
 
-  get bytes(): Uint8Array {
-    return this.texts.bytes;
-  }
-
   /** Keeps a copy of `source[start, end)`, cut at what there is room for. Put again, it takes the place of the one before. */
   put(text: EntryTextName, source: Uint8Array, start: number, end: number): void {
-    const length = Math.min(end - start, TEXT_MAX_BYTES[text], TEXTS_BYTES - this.#used);
-    copyBytes(this.texts.view, this.#used, viewOf(source), start, start + length);
+    const length = Math.min(end - start, TEXT_MAX_BYTES[text], TEXTS_MAX_BYTES - this.#used);
+    copyBytes(this.view, this.#used, viewOf(source), start, start + length);
     this.wrote(text, length);
   }
 
-  /** Where somebody else may write a text of up to its most bytes; `wrote` has to follow. */
+  /** Where the texts end: there somebody else may write one of up to its most bytes; `wrote` has to follow. */
   get room(): number {
     return this.#used;
   }

@@ -1,6 +1,7 @@
-/** The forms of a line. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
+/** The forms of a line: which parts it has. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
 import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
-import { copyBytes, type LineBuffer, type Piece, pieceOf, putJson, putQuoted, putText } from './line-bytes.ts';
+import { type LineParts, type LinePieces, PIECES_BYTES, type Piece } from './line-parts.ts';
+import { LinePart } from './line-protocol.ts';
 
 const QUOTE = 0x22;
 const LF = 0x0a;
@@ -8,149 +9,159 @@ const SPACE = 0x20;
 const DASH = 0x2d;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 
-/** Endpoints whose middles are remembered, and of each those of so many statuses and routes. */
-const USUAL_MIDDLES_MAX = 1_024;
-const MIDDLES_PER_ENDPOINT_MAX = 16;
+/** Once there are so many pieces, no more middles are added to them: the rest is for seconds. */
+const USUAL_MIDDLES_MAX_BYTES = PIECES_BYTES / 2;
 /** Seconds that are remembered: lines of long and of short exchanges, which began at different times, come one after the other. A power of two. */
 const SECONDS_MAX = 16;
-
-/** What stands between two values. */
-const Key = {
-  port: pieceOf('","port":'),
-  method: pieceOf(',"method":"'),
-  host: pieceOf(',"host":"'),
-  target: pieceOf(',"target":"'),
-  bytesSent: pieceOf(',"bytesSent":'),
-  durationMs: pieceOf(',"durationMs":'),
-  waitMs: pieceOf(',"waitMs":'),
-  connectMs: pieceOf(',"connectMs":'),
-  firstByteMs: pieceOf(',"firstByteMs":'),
-  requestId: pieceOf(',"requestId":"'),
-  userAgent: pieceOf(',"userAgent":"'),
-  referer: pieceOf(',"referer":"'),
-} as const;
-
-const JSON_BEGIN = '{"time":"';
-/** Where the milliseconds stand in what a line begins with. */
-const JSON_MS_AT = JSON_BEGIN.length + '2026-11-29T21:16:55.'.length;
-const JSON_END = pieceOf('}\n');
 /** As nginx calls it when the client has left without an answer. */
 const STATUS_LEFT = 499;
 
 export type AccessFormat = 'json' | 'combined';
 
-/** Writes the lines of one listener. Its name and those of routes, clusters and endpoints need no escapes: they were checked. */
+/** Says of which parts the lines of one listener consist. Its name and those of routes, clusters and endpoints need no escapes: they were checked. */
 export class AccessFormatter {
   readonly #listener: string;
   readonly #format: AccessFormat;
+  readonly #pieces: LinePieces;
+  readonly #keys: Keys;
   readonly #seconds: Second[] = [];
   /** By endpoint. */
   readonly #usualMiddles = new Map<string, Middle[]>();
+  #lastMiddle: Middle | undefined;
 
-  constructor(listener: string, format: AccessFormat) {
+  /** `pieces`: of this formatter alone, and empty. */
+  constructor(listener: string, format: AccessFormat, pieces: LinePieces) {
     this.#listener = listener;
     this.#format = format;
+    this.#pieces = pieces;
+    this.#keys = makeKeys(listener, pieces);
   }
 
-  /** Writes the line at `line.bytes[at]` and returns its end. `wallMs`: when it began. */
-  exchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    if (this.#format === 'json') return this.#jsonExchange(line, at, entry, wallMs);
-    return this.#combinedExchange(line, at, entry, wallMs);
+  /** Adds a line. `wallMs`: when it began. */
+  exchange(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    if (this.#format === 'json') this.#jsonExchange(parts, entry, wallMs);
+    else this.#combinedExchange(parts, entry, wallMs);
   }
 
   /** As `exchange`. */
-  session(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    if (this.#format === 'json') return this.#jsonSession(line, at, entry, wallMs);
-    return this.#plainSession(line, at, entry, wallMs);
+  session(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    if (this.#format === 'json') this.#jsonSession(parts, entry, wallMs);
+    else this.#plainSession(parts, entry, wallMs);
   }
 
-  #jsonHead(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
+  #jsonHead(parts: LineParts, entry: AccessEntry, wallMs: number, shift: number): number {
     const second = this.#secondOf(wallMs);
-    let next = line.putPiece(at, second.jsonBegin);
-    line.putMillisecondZ(at + JSON_MS_AT, Math.floor(wallMs - second.at * 1000));
-    next = client(line, next, entry);
-    next = line.putPiece(next, Key.port);
-    return line.putInteger(next, entry.port);
+    let next = parts.piece(parts.start, second.iso);
+    next = parts.threeDigits(next, Math.floor(wallMs - second.at * 1000));
+    next = parts.piece(next, this.#keys.client);
+    next = parts.text(next, LinePart.PLAIN, entry, EntryText.CLIENT, shift);
+    next = parts.piece(next, this.#keys.port);
+    return parts.integer(next, entry.port);
   }
 
-  #jsonExchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#jsonHead(line, at, entry, wallMs);
-    next = jsonText(line, next, Key.method, entry, EntryText.METHOD);
-    next = jsonText(line, next, Key.host, entry, EntryText.HOST);
-    next = jsonText(line, next, Key.target, entry, EntryText.TARGET);
+  #jsonExchange(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    const keys = this.#keys;
+    const shift = parts.keepTexts(entry);
+    let next = this.#jsonHead(parts, entry, wallMs, shift);
+    next = jsonText(parts, next, keys.method, entry, EntryText.METHOD, shift);
+    next = jsonText(parts, next, keys.host, entry, EntryText.HOST, shift);
+    next = jsonText(parts, next, keys.target, entry, EntryText.TARGET, shift);
+    next = this.#middle(parts, next, entry);
+    next = this.#times(parts, next, entry);
+    next = time(parts, next, keys.firstByteMs, entry.firstByteMs);
+    next = jsonText(parts, next, keys.requestId, entry, EntryText.REQUEST_ID, shift);
+    next = jsonText(parts, next, keys.userAgent, entry, EntryText.USER_AGENT, shift);
+    next = jsonText(parts, next, keys.referer, entry, EntryText.REFERER, shift);
+    parts.end(parts.piece(next, keys.end));
+  }
+
+  #jsonSession(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    let next = this.#jsonHead(parts, entry, wallMs, parts.keepTexts(entry));
+    next = parts.own(next, endingOf(entry));
+    next = this.#times(parts, next, entry);
+    parts.end(parts.piece(next, this.#keys.end));
+  }
+
+  #times(parts: LineParts, at: number, entry: AccessEntry): number {
+    const keys = this.#keys;
+    let next = parts.integer(at, entry.requestBytes);
+    next = parts.piece(next, keys.bytesSent);
+    next = parts.integer(next, entry.responseBytes);
+    next = time(parts, next, keys.durationMs, entry.durationMs);
+    next = time(parts, next, keys.waitMs, entry.waitMs);
+    return time(parts, next, keys.connectMs, entry.connectMs);
+  }
+
+  /** What stands between what was asked and what it took: for most exchanges one piece, of which there are few. */
+  #middle(parts: LineParts, at: number, entry: AccessEntry): number {
     const isUsual = entry.reason === 'ok' && entry.attempts === 1;
-    next = isUsual ? line.putPiece(next, this.#usualMiddle(entry)) : putText(line.bytes, next, middleOf(entry));
-    next = times(line, next, entry);
-    next = time(line, next, Key.firstByteMs, entry.firstByteMs);
-    next = jsonText(line, next, Key.requestId, entry, EntryText.REQUEST_ID);
-    next = jsonText(line, next, Key.userAgent, entry, EntryText.USER_AGENT);
-    next = jsonText(line, next, Key.referer, entry, EntryText.REFERER);
-    return line.putPiece(next, JSON_END);
+    const piece = isUsual ? this.#usualMiddle(entry) : undefined;
+    return piece === undefined ? parts.own(at, middleOf(entry)) : parts.piece(at, piece);
   }
 
-  #jsonSession(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#jsonHead(line, at, entry, wallMs);
-    next = putText(line.bytes, next, endingOf(entry));
-    next = times(line, next, entry);
-    return line.putPiece(next, JSON_END);
+  #usualMiddle(entry: AccessEntry): Piece | undefined {
+    if (this.#lastMiddle !== undefined && isMiddleOf(this.#lastMiddle, entry)) return this.#lastMiddle.piece;
+    const middle = this.#knownMiddle(entry) ?? this.#makeMiddle(entry);
+    this.#lastMiddle = middle;
+    return middle?.piece;
   }
 
-  /** What most exchanges have between what was asked and what it took: as one piece, of which there are few. */
-  #usualMiddle(entry: AccessEntry): Piece {
-    let middles = this.#usualMiddles.get(entry.endpoint);
+  #knownMiddle(entry: AccessEntry): Middle | undefined {
+    const middles = this.#usualMiddles.get(entry.endpoint);
     for (let index = 0; middles !== undefined && index < middles.length; index++) {
-      const middle = middles[index]!;
-      if (isMiddleOf(middle, entry)) return middle.piece;
+      if (isMiddleOf(middles[index]!, entry)) return middles[index];
     }
-    if (this.#usualMiddles.size >= USUAL_MIDDLES_MAX) this.#usualMiddles.clear();
-    if (middles === undefined || middles.length >= MIDDLES_PER_ENDPOINT_MAX) middles = [];
-    this.#usualMiddles.set(entry.endpoint, middles);
-    const { route, cluster, status, versionMinor, isSecure } = entry;
-    const piece = pieceOf(middleOf(entry));
-    middles.push({ route, cluster, status, versionMinor, isSecure, piece });
-    return piece;
+    return undefined;
+  }
+
+  /** Undefined where there are so many that they are told word by word. */
+  #makeMiddle(entry: AccessEntry): Middle | undefined {
+    if (this.#pieces.used > USUAL_MIDDLES_MAX_BYTES) return undefined;
+    const { route, cluster, endpoint, status, versionMinor, isSecure } = entry;
+    const piece = this.#pieces.keep(middleOf(entry));
+    const middle = { route, cluster, endpoint, status, versionMinor, isSecure, piece };
+    const middles = this.#usualMiddles.get(endpoint);
+    if (middles === undefined) this.#usualMiddles.set(endpoint, [middle]);
+    else middles.push(middle);
+    return middle;
   }
 
   /** As Apache's "combined", which every reader of logs knows; where it asks for what we do not know there is a dash. */
-  #combinedExchange(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#combinedHead(line, at, entry, wallMs);
-    line.bytes[next++] = QUOTE;
+  #combinedExchange(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    const shift = parts.keepTexts(entry);
+    let next = this.#combinedHead(parts, entry, wallMs, shift);
+    next = parts.byte(next, QUOTE);
     if (entry.endOf(EntryText.METHOD) > entry.startOf(EntryText.METHOD)) {
-      next = quoted(line, next, entry, EntryText.METHOD);
-      line.bytes[next++] = SPACE;
-      next = quoted(line, next, entry, EntryText.TARGET);
-      next = putText(line.bytes, next, entry.versionMinor === 0 ? ' HTTP/1.0' : ' HTTP/1.1');
-    } else line.bytes[next++] = DASH;
-    next = putText(line.bytes, next, '" ');
-    next = line.putInteger(next, entry.status === 0 ? STATUS_LEFT : entry.status);
-    line.bytes[next++] = SPACE;
-    next = line.putInteger(next, entry.responseBytes);
-    next = quotedOrDash(line, next, entry, EntryText.REFERER);
-    next = quotedOrDash(line, next, entry, EntryText.USER_AGENT);
-    line.bytes[next++] = LF;
-    return next;
+      next = parts.text(next, LinePart.QUOTED, entry, EntryText.METHOD, shift);
+      next = parts.byte(next, SPACE);
+      next = parts.text(next, LinePart.QUOTED, entry, EntryText.TARGET, shift);
+      next = parts.piece(next, entry.versionMinor === 0 ? this.#keys.http10 : this.#keys.http11);
+    } else next = parts.byte(next, DASH);
+    next = parts.piece(next, this.#keys.quoted);
+    next = parts.integer(next, entry.status === 0 ? STATUS_LEFT : entry.status);
+    next = parts.byte(next, SPACE);
+    next = parts.integer(next, entry.responseBytes);
+    next = quotedOrDash(parts, next, entry, EntryText.REFERER, shift);
+    next = quotedOrDash(parts, next, entry, EntryText.USER_AGENT, shift);
+    parts.end(parts.byte(next, LF));
   }
 
   /** There is no usual form for sessions: in the spirit of the one above, with the names behind. */
-  #plainSession(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    let next = this.#combinedHead(line, at, entry, wallMs);
+  #plainSession(parts: LineParts, entry: AccessEntry, wallMs: number): void {
+    let next = this.#combinedHead(parts, entry, wallMs, parts.keepTexts(entry));
     const { cluster, endpoint, reason, endedBy } = entry;
-    next = putText(
-      line.bytes,
-      next,
-      `${this.#listener} ${cluster} ${endpoint === '' ? '-' : endpoint} ${reason} ${endedBy} `,
-    );
-    next = line.putInteger(next, entry.requestBytes);
-    line.bytes[next++] = SPACE;
-    next = line.putInteger(next, entry.responseBytes);
-    line.bytes[next++] = SPACE;
-    next = line.putDecimal(next, entry.durationMs);
-    line.bytes[next++] = LF;
-    return next;
+    next = parts.own(next, `${this.#listener} ${cluster} ${endpoint === '' ? '-' : endpoint} ${reason} ${endedBy} `);
+    next = parts.integer(next, entry.requestBytes);
+    next = parts.byte(next, SPACE);
+    next = parts.integer(next, entry.responseBytes);
+    next = parts.byte(next, SPACE);
+    next = parts.decimal(next, entry.durationMs);
+    parts.end(parts.byte(next, LF));
   }
 
-  #combinedHead(line: LineBuffer, at: number, entry: AccessEntry, wallMs: number): number {
-    return line.putPiece(client(line, at, entry), this.#secondOf(wallMs).clfTime);
+  #combinedHead(parts: LineParts, entry: AccessEntry, wallMs: number, shift: number): number {
+    const next = parts.text(parts.start, LinePart.PLAIN, entry, EntryText.CLIENT, shift);
+    return parts.piece(next, this.#secondOf(wallMs).clf);
   }
 
   #secondOf(wallMs: number): Second {
@@ -159,36 +170,62 @@ export class AccessFormatter {
     const index = at & (SECONDS_MAX - 1);
     const known = this.#seconds[index];
     if (known?.at === at) return known;
-    const second = this.#makeSecond(at);
+    const second = makeSecond(at, this.#pieces);
     this.#seconds[index] = second;
     return second;
   }
+}
 
-  #makeSecond(at: number): Second {
-    const date = new Date(at * 1000);
-    const iso = date.toISOString();
-    const month = MONTHS[date.getUTCMonth()]!;
-    return {
-      at,
-      jsonBegin: pieceOf(`${JSON_BEGIN}${iso.slice(0, 20)}000Z","listener":"${this.#listener}","client":"`),
-      clfTime: pieceOf(` - - [${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000] `),
-    };
-  }
+/** What stands between two values. */
+type Keys = ReturnType<typeof makeKeys>;
+
+function makeKeys(listener: string, pieces: LinePieces) {
+  return {
+    client: pieces.keep(`Z","listener":"${listener}","client":"`),
+    port: pieces.keep('","port":'),
+    method: pieces.keep(',"method":'),
+    host: pieces.keep(',"host":'),
+    target: pieces.keep(',"target":'),
+    bytesSent: pieces.keep(',"bytesSent":'),
+    durationMs: pieces.keep(',"durationMs":'),
+    waitMs: pieces.keep(',"waitMs":'),
+    connectMs: pieces.keep(',"connectMs":'),
+    firstByteMs: pieces.keep(',"firstByteMs":'),
+    requestId: pieces.keep(',"requestId":'),
+    userAgent: pieces.keep(',"userAgent":'),
+    referer: pieces.keep(',"referer":'),
+    end: pieces.keep('}\n'),
+    http10: pieces.keep(' HTTP/1.0'),
+    http11: pieces.keep(' HTTP/1.1'),
+    quoted: pieces.keep('" '),
+  };
 }
 
 interface Second {
   /** Since the epoch. */
   readonly at: number;
-  /** `{"time":"2026-11-29T21:16:55.000Z","listener":"web","client":"`. */
-  readonly jsonBegin: Piece;
+  /** `{"time":"2026-11-29T21:16:55.`. */
+  readonly iso: Piece;
   /** ` - - [29/Nov/2026:21:16:55 +0000] `. */
-  readonly clfTime: Piece;
+  readonly clf: Piece;
+}
+
+function makeSecond(at: number, pieces: LinePieces): Second {
+  const date = new Date(at * 1000);
+  const iso = date.toISOString();
+  const month = MONTHS[date.getUTCMonth()]!;
+  return {
+    at,
+    iso: pieces.keep(`{"time":"${iso.slice(0, 20)}`),
+    clf: pieces.keep(` - - [${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000] `),
+  };
 }
 
 /** Where most exchanges with an endpoint went, and how they ended. */
 interface Middle {
   readonly route: string;
   readonly cluster: string;
+  readonly endpoint: string;
   readonly status: number;
   readonly versionMinor: number;
   readonly isSecure: boolean;
@@ -196,9 +233,9 @@ interface Middle {
 }
 
 function isMiddleOf(middle: Middle, entry: AccessEntry): boolean {
-  const { route, cluster, status, versionMinor, isSecure } = middle;
-  if (status !== entry.status || route !== entry.route || cluster !== entry.cluster) return false;
-  return versionMinor === entry.versionMinor && isSecure === entry.isSecure;
+  const { route, cluster, endpoint, status, versionMinor, isSecure } = middle;
+  if (status !== entry.status || versionMinor !== entry.versionMinor || isSecure !== entry.isSecure) return false;
+  return endpoint === entry.endpoint && route === entry.route && cluster === entry.cluster;
 }
 
 function middleOf(entry: AccessEntry): string {
@@ -217,42 +254,26 @@ function nameOf(key: string, value: string): string {
   return value === '' ? '' : `,"${key}":"${value}"`;
 }
 
-function times(line: LineBuffer, at: number, entry: AccessEntry): number {
-  let next = line.putInteger(at, entry.requestBytes);
-  next = line.putPiece(next, Key.bytesSent);
-  next = line.putInteger(next, entry.responseBytes);
-  next = time(line, next, Key.durationMs, entry.durationMs);
-  next = time(line, next, Key.waitMs, entry.waitMs);
-  return time(line, next, Key.connectMs, entry.connectMs);
-}
-
 /** Left out where there is none. */
-function jsonText(line: LineBuffer, at: number, key: Piece, entry: AccessEntry, text: EntryTextName): number {
-  const start = entry.startOf(text);
-  const end = entry.endOf(text);
-  if (end === start) return at;
-  const next = putJson(line, line.putPiece(at, key), entry.texts, start, end);
-  line.bytes[next] = QUOTE;
-  return next + 1;
+function jsonText(
+  parts: LineParts,
+  at: number,
+  key: Piece,
+  entry: AccessEntry,
+  text: EntryTextName,
+  shift: number,
+): number {
+  if (entry.endOf(text) === entry.startOf(text)) return at;
+  return parts.text(parts.piece(at, key), LinePart.JSON, entry, text, shift);
 }
 
-function time(line: LineBuffer, at: number, key: Piece, ms: number): number {
-  return ms === NO_TIME ? at : line.putDecimal(line.putPiece(at, key), ms);
+function time(parts: LineParts, at: number, key: Piece, ms: number): number {
+  return ms === NO_TIME ? at : parts.decimal(parts.piece(at, key), ms);
 }
 
-/** An address needs no escapes. */
-function client(line: LineBuffer, at: number, entry: AccessEntry): number {
-  return copyBytes(line.view, at, entry.texts.view, entry.startOf(EntryText.CLIENT), entry.endOf(EntryText.CLIENT));
-}
-
-function quoted(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
-  return putQuoted(line, at, entry.texts, entry.startOf(text), entry.endOf(text));
-}
-
-function quotedOrDash(line: LineBuffer, at: number, entry: AccessEntry, text: EntryTextName): number {
-  let next = putText(line.bytes, at, ' "');
-  if (entry.endOf(text) === entry.startOf(text)) line.bytes[next++] = DASH;
-  else next = quoted(line, next, entry, text);
-  line.bytes[next++] = QUOTE;
-  return next;
+function quotedOrDash(parts: LineParts, at: number, entry: AccessEntry, text: EntryTextName, shift: number): number {
+  let next = parts.byte(parts.byte(at, SPACE), QUOTE);
+  if (entry.endOf(text) === entry.startOf(text)) next = parts.byte(next, DASH);
+  else next = parts.text(next, LinePart.QUOTED, entry, text, shift);
+  return parts.byte(next, QUOTE);
 }

@@ -2,18 +2,14 @@
  * The access logs of a shard: one per listener that has one. Lines are gathered and handed on in batches; while too much is under way, or the next
  * batch is full, lines are dropped and counted. Nothing here ever waits.
  */
-import { AccessEntry, LINE_MAX_BYTES } from './access-entry.ts';
+import { invariant } from '../../core/invariant.ts';
+import { AccessEntry } from './access-entry.ts';
 import { type AccessFormat, AccessFormatter } from './access-format.ts';
-import { LineBuffer } from './line-bytes.ts';
+import { LINES_MAX_BYTES, type LineComposer, LineParts, LinePieces } from './line-parts.ts';
+import { SLACK_BYTES } from './line-protocol.ts';
 
-/** A batch is handed on once there is so much of it, or with the next `flush`. */
-const BATCH_BYTES = 512 * 1024;
-/** Lines go into a batch once there is so much of them: what is written bit by bit stays in the cache of the core. */
-const CHUNK_BYTES = 16 * 1024;
-/** Of what is gathered before it is looked at again. */
-const CHUNK_MAX_BYTES = CHUNK_BYTES + LINE_MAX_BYTES;
-/** What V8 copies at once, where source and target allow it. */
-const WORD_BYTES = 8;
+/** A batch is handed on once there is so much of it, or with the next `flush`: whoever takes it has been asleep, and finds its caches cold. */
+const BATCH_BYTES = 2 * 1024 * 1024;
 /** Batches that may be on their way to whoever writes them down, from one shard. */
 export const UNDER_WAY_MAX = 4;
 /** Buffers that are kept for the next batches. */
@@ -47,6 +43,7 @@ export interface AccessLogsOptions {
   readonly random: () => number;
   /** Milliseconds since the epoch. */
   readonly wallMs: () => number;
+  readonly composer: LineComposer;
 }
 
 export class AccessLogs {
@@ -97,7 +94,7 @@ export class AccessLogs {
    * all of the code.
    */
   takeBuffer(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(new SharedArrayBuffer(BATCH_BYTES + CHUNK_MAX_BYTES));
+    return this.#spare.pop() ?? new Uint8Array(new SharedArrayBuffer(BATCH_BYTES + LINES_MAX_BYTES + SLACK_BYTES));
   }
 
   putBuffer(buffer: Uint8Array): void {
@@ -115,14 +112,15 @@ export class AccessLog {
   /** For what is told in one go, once it is over. */
   readonly entry = new AccessEntry();
   readonly #logs: AccessLogs;
+  readonly #wallMs: () => number;
   #plan: AccessLogPlan;
+  /** Whether every line is told. */
+  #wantsAll = false;
+  readonly #pieces = new LinePieces();
   #formatter: AccessFormatter;
-  /** The last lines. Not shared: a store into shared memory takes three times as long. */
-  readonly #chunk = new LineBuffer(CHUNK_MAX_BYTES);
-  /** Where the last lines begin in the chunk: as far from the beginning of a word as where they go. */
-  #chunkStart = 0;
-  #chunkEnd = 0;
-  /** The lines before those; undefined if there are none. */
+  /** The last lines. */
+  readonly #parts = new LineParts();
+  /** The lines before those, as bytes; undefined if there are none. */
   #buffer: Uint8Array | undefined;
   #length = 0;
   #lines = 0;
@@ -130,44 +128,50 @@ export class AccessLog {
 
   constructor(listener: string, plan: AccessLogPlan, logs: AccessLogs) {
     this.listener = listener;
-    this.#plan = plan;
     this.#logs = logs;
-    this.#formatter = new AccessFormatter(listener, plan.format);
+    this.#wallMs = logs.options.wallMs;
+    this.#plan = plan;
+    this.#formatter = this.#begin(plan);
   }
 
   apply(plan: AccessLogPlan): void {
-    this.#plan = plan;
-    this.#formatter = new AccessFormatter(this.listener, plan.format);
+    this.#formatter = this.#begin(plan);
   }
 
   /** An exchange is over. Hot path. */
   exchange(entry: AccessEntry): void {
-    if (!this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
-    const wallMs = this.#logs.options.wallMs() - entry.durationMs;
-    this.#wrote(this.#formatter.exchange(this.#chunk, this.#chunkEnd, entry, wallMs));
+    if (!this.#wantsAll && !this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
+    this.#formatter.exchange(this.#parts, entry, this.#wallMs() - entry.durationMs);
+    if (this.#parts.isFull || this.#pieces.isFull) this.#gather();
   }
 
   /** A session is over. */
   session(entry: AccessEntry): void {
-    if (!this.#wants(entry, entry.reason !== 'ok')) return;
-    const wallMs = this.#logs.options.wallMs() - entry.durationMs;
-    this.#wrote(this.#formatter.session(this.#chunk, this.#chunkEnd, entry, wallMs));
+    if (!this.#wantsAll && !this.#wants(entry, entry.reason !== 'ok')) return;
+    this.#formatter.session(this.#parts, entry, this.#wallMs() - entry.durationMs);
+    if (this.#parts.isFull || this.#pieces.isFull) this.#gather();
   }
 
   flush(): void {
-    if (this.#lines === 0) return;
-    const buffer = this.#gather();
+    this.#compose();
+    if (this.#buffer === undefined) return;
     const { listener } = this;
     const { target } = this.#plan;
-    const batch = { listener, target, lines: this.#lines, buffer, length: this.#length };
-    this.#buffer = undefined;
+    const batch = { listener, target, lines: this.#lines, buffer: this.#buffer, length: this.#length };
     if (!this.#logs.post(batch)) {
       this.dropped += this.#lines;
-      this.#logs.putBuffer(buffer);
+      this.#logs.putBuffer(this.#buffer);
     }
+    this.#buffer = undefined;
     this.#lines = 0;
     this.#length = 0;
-    this.#beginChunk();
+  }
+
+  #begin(plan: AccessLogPlan): AccessFormatter {
+    this.#plan = plan;
+    this.#wantsAll = plan.only === 'all' && plan.slowerThanMs === undefined && plan.sample >= 1;
+    this.#pieces.clear();
+    return new AccessFormatter(this.listener, plan.format, this.#pieces);
   }
 
   #wants(entry: AccessEntry, hasFailed: boolean): boolean {
@@ -178,25 +182,20 @@ export class AccessLog {
     return sample >= 1 || this.#logs.options.random() < sample;
   }
 
-  #wrote(end: number): void {
-    this.#lines++;
-    this.#chunkEnd = end;
-    if (end < CHUNK_BYTES) return;
-    this.#gather();
+  #gather(): void {
+    this.#compose();
     if (this.#length >= BATCH_BYTES) this.flush();
+    if (this.#pieces.isFull) this.#formatter = this.#begin(this.#plan);
   }
 
-  /** Moves the last lines behind those before. */
-  #gather(): Uint8Array {
+  /** Makes the last lines into bytes, behind those before. */
+  #compose(): void {
+    const { lines } = this.#parts;
+    if (lines === 0) return;
     this.#buffer ??= this.#logs.takeBuffer();
-    this.#buffer.set(this.#chunk.bytes.subarray(this.#chunkStart, this.#chunkEnd), this.#length);
-    this.#length += this.#chunkEnd - this.#chunkStart;
-    this.#beginChunk();
-    return this.#buffer;
-  }
-
-  #beginChunk(): void {
-    this.#chunkStart = this.#length % WORD_BYTES;
-    this.#chunkEnd = this.#chunkStart;
+    const end = this.#parts.compose(this.#logs.options.composer, this.#pieces, this.#buffer, this.#length);
+    invariant(end >= this.#length, 'lines of an access log have no room');
+    this.#length = end;
+    this.#lines += lines;
   }
 }

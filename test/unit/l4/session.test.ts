@@ -6,6 +6,7 @@ import { finish } from '../../../src/core/slices.ts';
 import { TunnelEnd } from '../../../src/engine/protocol.ts';
 import { TcpListener } from '../../../src/l4/tcp-listener.ts';
 import { AccessLogs } from '../../../src/observe/access/access-log.ts';
+import { composeLines } from '../../../src/observe/access/compose-lines.ts';
 import { Spans } from '../../../src/observe/spans.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet, type PlannedClusters } from '../../../src/upstream/cluster-set.ts';
@@ -51,7 +52,7 @@ function begin(endpointCount: number): void {
     dispatcher,
     counters,
     spans: new Spans(() => {}),
-    accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0 }),
+    accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0, composer: composeLines }),
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
     shard: 0,

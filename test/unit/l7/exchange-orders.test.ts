@@ -6,6 +6,7 @@ import { finish } from '../../../src/core/slices.ts';
 import { Event } from '../../../src/engine/protocol.ts';
 import { HttpListener } from '../../../src/l7/http-listener.ts';
 import { AccessLogs } from '../../../src/observe/access/access-log.ts';
+import { composeLines } from '../../../src/observe/access/compose-lines.ts';
 import { Spans } from '../../../src/observe/spans.ts';
 import { TrafficCounters } from '../../../src/observe/traffic-counters.ts';
 import { ClusterSet } from '../../../src/upstream/cluster-set.ts';
@@ -61,7 +62,7 @@ beforeEach(() => {
     dispatcher,
     counters,
     spans: new Spans(() => {}),
-    accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0 }),
+    accessLogs: new AccessLogs({ post: () => {}, random: () => 0, wallMs: () => 0, composer: composeLines }),
     dialer: new Dialer(dispatcher),
     random: NO_BACKOFF,
     shard: 0,
