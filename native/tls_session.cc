@@ -12,8 +12,8 @@
 namespace fourseven {
 namespace {
 
-// The queue of errors is the thread's, and Node's own TLS reads it too: it is found and left empty. To look is cheap,
-// to clear is not.
+// The queue of errors is the thread's, and Node's own TLS reads it too: it is found empty where its errors would be
+// taken for ours, and left empty. To look is cheap, to clear is not, and what succeeds leaves none.
 void ForgetErrors() {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
@@ -91,12 +91,11 @@ TlsSession::Status TlsSession::Open(std::span<const uint8_t>& input, uint8_t* pl
     if (status == Status::kDone && input_.empty() && SSL_pending(ssl_.get()) == 0) status = Status::kMore;
   }
   input = input_;
-  ForgetErrors();
+  if (status == Status::kFailed) ForgetErrors();
   return status;
 }
 
 bool TlsSession::Seal(std::span<const iovec> ranges, size_t total, std::vector<uint8_t>& output) {
-  ForgetErrors();
   output_ = &output;
   size_t written = 0;
   bool sealed = true;
@@ -120,7 +119,7 @@ bool TlsSession::Seal(std::span<const iovec> ranges, size_t total, std::vector<u
     }
     if (sealed && length > 0) sealed = SSL_write_ex(ssl_.get(), record.data(), length, &written) == 1;
   }
-  ForgetErrors();
+  if (!sealed) ForgetErrors();
   return sealed;
 }
 

@@ -1,6 +1,7 @@
 /**
  * The shared board: one SharedArrayBuffer that the supervisor and every shard can read and write at any time. Int32 words throughout,
- * accessed through Atomics where more than one thread writes.
+ * accessed through Atomics where more than one thread writes. Where a value may be a little old, a plain read does: V8 calls Atomics, and compiles
+ * that; a word is never half written.
  *
  * One epoch, which whoever changes what may be selected turns on, so that shards derive that only when it has changed.
  * Per endpoint slot (ENDPOINT_WORDS): requests or sessions in flight over all shards; health; admin state; what the outlier detection knows;
@@ -153,9 +154,14 @@ export class Board {
     }
   }
 
-  /** Turns on whenever health, admin state or ejection of some endpoint changes. Hot path. */
+  /** Turns on whenever health, admin state or ejection of some endpoint changes. */
   get epoch(): number {
     return Atomics.load(this.#words, EPOCH);
+  }
+
+  /** The epoch, or one shortly before it. Hot path. */
+  get recentEpoch(): number {
+    return this.#words[EPOCH]!;
   }
 
   #turnEpoch(): void {
@@ -265,9 +271,9 @@ export class Board {
     this.#turnEpoch();
   }
 
-  /** Failures in a row over all shards. Hot path. */
+  /** Failures in a row over all shards, or how many there were shortly before. Hot path. */
   failures(slot: number): number {
-    return Atomics.load(this.#words, ENDPOINTS_OFFSET + slot * ENDPOINT_WORDS + FAILURES);
+    return this.#words[ENDPOINTS_OFFSET + slot * ENDPOINT_WORDS + FAILURES]!;
   }
 
   /** Counts a failure, and returns how many there are in a row now. */

@@ -4,18 +4,18 @@
  * allocation, no strings.
  */
 
+import { viewOf } from '../core/bytes.ts';
+
 /** What `write` writes. */
 export const REQUEST_ID_BYTES = 32;
 
 const SEED_WORDS = 4;
 
-/** Two digits for each byte. */
-const DIGITS = new Uint8Array(512);
-for (let byte = 0; byte < 256; byte++) {
+/** Two digits for each byte, the first of them in the lower byte. */
+const DIGITS = Uint16Array.from({ length: 256 }, (_, byte) => {
   const text = byte.toString(16).padStart(2, '0');
-  DIGITS[2 * byte] = text.charCodeAt(0);
-  DIGITS[2 * byte + 1] = text.charCodeAt(1);
-}
+  return text.charCodeAt(0) | (text.charCodeAt(1) << 8);
+});
 
 export class RequestIds {
   #state0: number;
@@ -34,7 +34,8 @@ export class RequestIds {
 
   /** Writes the next one at `bytes[offset]`. */
   write(bytes: Uint8Array, offset: number): void {
-    for (let at = offset; at < offset + REQUEST_ID_BYTES; at += 8) putWord(bytes, at, this.#next());
+    const view = viewOf(bytes);
+    for (let at = offset; at < offset + REQUEST_ID_BYTES; at += 8) putWord(view, at, this.#next());
   }
 
   #next(): number {
@@ -54,17 +55,9 @@ function rotate(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
 }
 
-function putWord(bytes: Uint8Array, at: number, word: number): void {
-  const first = (word >>> 24) * 2;
-  const second = ((word >>> 16) & 0xff) * 2;
-  const third = ((word >>> 8) & 0xff) * 2;
-  const fourth = (word & 0xff) * 2;
-  bytes[at] = DIGITS[first]!;
-  bytes[at + 1] = DIGITS[first + 1]!;
-  bytes[at + 2] = DIGITS[second]!;
-  bytes[at + 3] = DIGITS[second + 1]!;
-  bytes[at + 4] = DIGITS[third]!;
-  bytes[at + 5] = DIGITS[third + 1]!;
-  bytes[at + 6] = DIGITS[fourth]!;
-  bytes[at + 7] = DIGITS[fourth + 1]!;
+function putWord(view: DataView, at: number, word: number): void {
+  const high = DIGITS[word >>> 24]! | (DIGITS[(word >>> 16) & 0xff]! << 16);
+  const low = DIGITS[(word >>> 8) & 0xff]! | (DIGITS[word & 0xff]! << 16);
+  view.setInt32(at, high, true);
+  view.setInt32(at + 4, low, true);
 }

@@ -52,7 +52,8 @@ export class RetryBudget {
   #bucket(second: number): number {
     const words = this.#words;
     const at = (second & (BUCKETS - 1)) * BUCKET_WORDS;
-    const stamp = Atomics.load(words, at + STAMP);
+    // A plain read: of an old stamp the exchange below will not be the first.
+    const stamp = words[at + STAMP]!;
     // While another thread empties it, what is counted may be lost: a few of a second's requests.
     if (stamp === second || stamp === BEING_EMPTIED) return at;
     if (Atomics.compareExchange(words, at + STAMP, stamp, BEING_EMPTIED) !== stamp) return at;

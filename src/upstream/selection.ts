@@ -39,7 +39,10 @@ export class Selection {
 
   /** To be called before each pick. Hot path. */
   look(): void {
-    if (this.#board.epoch === this.#epoch && (this.#nextChangeTick === NEVER || boardTick() < this.#nextChangeTick))
+    if (
+      this.#board.recentEpoch === this.#epoch &&
+      (this.#nextChangeTick === NEVER || boardTick() < this.#nextChangeTick)
+    )
       return;
     this.#derive();
   }

@@ -15,14 +15,20 @@ describe.each(COMPOSERS)('put together by %s', (_, composer) => {
   let batches: AccessBatch[];
   let random: number;
   let nowMs: number;
+  /** Whether batches are given back at once. */
+  let areTaken: boolean;
   let logs: AccessLogs;
 
   beforeEach(() => {
     batches = [];
     random = 0.5;
     nowMs = BEGAN_MS;
+    areTaken = false;
     logs = new AccessLogs({
-      post: (batch) => batches.push(batch),
+      post: (batch) => {
+        batches.push(areTaken ? { ...batch, buffer: batch.buffer.slice() } : batch);
+        if (areTaken) logs.taken(batch.buffer);
+      },
       random: () => random,
       wallMs: () => nowMs,
       composer,
@@ -150,6 +156,7 @@ describe.each(COMPOSERS)('put together by %s', (_, composer) => {
     });
 
     test('tells more seconds and endpoints than it remembers', () => {
+      areTaken = true;
       const web = log();
       const count = 12_000;
       for (let index = 0; index < count; index++) {
@@ -223,6 +230,7 @@ describe.each(COMPOSERS)('put together by %s', (_, composer) => {
 
   describe('batches', () => {
     test('are handed on when they are full, and never hold half a line', () => {
+      areTaken = true;
       const web = log();
       const long = entry(
         {},
