@@ -10,7 +10,7 @@ import { atMost } from './at-most.ts';
 import type { EventLog } from './event-log.ts';
 
 /** What may wait for whoever reads standard output: some batches. */
-const STDOUT_WAITING_MAX_BYTES = 4 * 1024 * 1024;
+const STDOUT_WAITING_MAX_BYTES = 8 * 1024 * 1024;
 /** Requests tell who asked for what: nobody else's business. */
 const FILE_MODE = 0o640;
 const COMPLAINT_INTERVAL_MS = 60_000;

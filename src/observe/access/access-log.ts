@@ -8,11 +8,8 @@ import { type AccessFormat, AccessFormatter } from './access-format.ts';
 import { LINES_MAX_BYTES, type LineComposer, LineParts, LinePieces } from './line-parts.ts';
 import { SLACK_BYTES } from './line-protocol.ts';
 
-/**
- * A batch is handed on once there is so much of it, or with the next `flush`. Of smaller ones there would be more, and who writes them down is woken for
- * each and finds its caches cold; larger ones would be out of the core's cache when they are copied to the file's pages.
- */
-const BATCH_BYTES = 512 * 1024;
+/** A batch is handed on once there is so much of it, or with the next `flush`: who writes it down is woken for each, and finds its caches cold. */
+const BATCH_BYTES = 2 * 1024 * 1024;
 /** Batches that may be on their way to whoever writes them down, from one shard. */
 export const UNDER_WAY_MAX = 4;
 /** Buffers that are kept for the next batches. */
