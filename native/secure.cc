@@ -139,13 +139,14 @@ void Engine::FinishHandshake(Connection& connection, std::span<const uint8_t> re
   BlockPtr plain;
   bool opened = true;
   std::array<uint8_t, TlsSession::kRecordMaxBytes> bytes;
-  while (opened && !rest.empty()) {
+  // Done: there was no room for more.
+  TlsSession::Status status = rest.empty() ? TlsSession::Status::kMore : TlsSession::Status::kDone;
+  while (opened && status == TlsSession::Status::kDone) {
     size_t count = 0;
-    const TlsSession::Status status = tls.Open(rest, bytes.data(), bytes.size(), count, cipher_out_);
+    status = tls.Open(rest, bytes.data(), bytes.size(), count, cipher_out_);
     opened = status != TlsSession::Status::kFailed &&
              (count == 0 || buffers_.Append(plain, bytes.data(), count, kHoldMaxBytes));
     if (count > 0) CountReceived(connection, count);
-    if (status == TlsSession::Status::kEnded) break;
   }
   if (!opened || SendSealed(connection) != 0) {
     FailHandshake(connection, EPROTO);

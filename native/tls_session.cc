@@ -71,7 +71,12 @@ TlsSession::Status TlsSession::Handshake(std::span<const uint8_t>& input, std::v
   const int result = SSL_do_handshake(ssl_.get());
   input = input_;
   const Status status = Judge(result);
-  if (status == Status::kDone) established_ = true;
+  if (status == Status::kDone) {
+    established_ = true;
+    // From here on all there is goes to OpenSSL in one read rather than in two for each record. Not before: what comes
+    // behind a handshake is not to vanish in it.
+    SSL_set_read_ahead(ssl_.get(), 1);
+  }
   ForgetErrors();
   return status;
 }
@@ -88,7 +93,7 @@ TlsSession::Status TlsSession::Open(std::span<const uint8_t>& input, uint8_t* pl
     status = Judge(SSL_read_ex(ssl_.get(), plain + count, capacity - count, &opened));
     count += opened;
     // Asking once more would only tell that there is nothing.
-    if (status == Status::kDone && input_.empty() && SSL_pending(ssl_.get()) == 0) status = Status::kMore;
+    if (status == Status::kDone && input_.empty() && SSL_has_pending(ssl_.get()) == 0) status = Status::kMore;
   }
   input = input_;
   if (status == Status::kFailed) ForgetErrors();

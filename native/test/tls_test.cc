@@ -94,7 +94,10 @@ class TlsPeer {
     Step();
     outgoing_.erase(0, socket_.Write(outgoing_));
   }
+  // Sends so many bytes of what there is to send, and takes nothing.
+  void Send(size_t length) { outgoing_.erase(0, socket_.Write(std::string_view(outgoing_).substr(0, length))); }
   void Write(std::string_view text) {
+    if (text.empty()) return;
     iovec range{const_cast<char*>(text.data()), text.size()};
     failed = !session_->Seal({&range, 1}, text.size(), output_) || failed;
     Collect();
@@ -232,6 +235,60 @@ TEST(tls_keeps_what_came_with_the_end_of_the_handshake) {
   Record data;
   CHECK(bed.shard.Next(event::kData, id, data));
   CHECK_EQUAL(data.data, "at once");
+}
+
+TEST(tls_keeps_many_records_that_came_with_the_end_of_the_handshake) {
+  TestBed bed;
+  auto [socket, id] = bed.Accept();
+  TlsPeer peer(std::move(socket));
+  bed.shard.Secure(id, Context(bed.shard), peer.Hello());
+  std::string sent;
+  CHECK(bed.shard.Until([&] {
+    if (!peer.established()) peer.Pump();
+    if (!peer.established()) return false;
+    for (int i = 0; i < 40; i++) {
+      const std::string record(1000, static_cast<char>('A' + i % 26));
+      peer.Write(record);
+      sent += record;
+    }
+    peer.Pump();
+    return true;
+  }));
+  std::string received;
+  CHECK(bed.shard.Until([&] {
+    peer.Pump();
+    received += bed.shard.TakeData(id);
+    return received.size() >= sent.size();
+  }));
+  CHECK(received == sent);
+  CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
+}
+
+TEST(tls_records_may_come_cut_and_joined_anyhow) {
+  TestBed bed;
+  const auto [peer, id] = AcceptSecurely(bed, Context(bed.shard));
+  CHECK(id != 0);
+  std::mt19937 random(47);
+  std::string sent;
+  std::string received;
+  for (int round = 0; round < 60; round++) {
+    for (uint32_t records = random() % 4; records > 0; records--) {
+      const size_t length = random() % 3 == 0 ? random() % 20'000 : random() % 100;
+      const std::string record(length, static_cast<char>('a' + round % 26));
+      peer->Write(record);
+      sent += record;
+    }
+    peer->Send(random() % 2 == 0 ? random() % 64 : random() % 50'000);
+    bed.shard.Settle();
+    received += bed.shard.TakeData(id);
+  }
+  CHECK(bed.shard.Until([&] {
+    peer->Pump();
+    received += bed.shard.TakeData(id);
+    return received.size() >= sent.size();
+  }));
+  CHECK(received == sent);
+  CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
 }
 
 TEST(tls_buffers_are_kept_for_the_sessions_used_last) {
