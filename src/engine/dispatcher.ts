@@ -15,6 +15,8 @@ const LISTENER_MASK = 0xffff;
 const FAMILY_SHIFT = 16;
 const ERRNO_SHIFT = 8;
 const REASON_MASK = 0xff;
+/** `Date.now` is a call that V8 does not compile. */
+const WALL_AGE_MAX_MS = 100;
 
 /** What a connection holds while it lives, where somebody counts it. */
 export interface Lease {
@@ -37,8 +39,9 @@ export class Dispatcher {
   round = 0;
   #clockRound = -1;
   #nowMs = 0;
-  #wallRound = -1;
-  #wallMs = 0;
+  /** By how much the clock of the wall is ahead of `nowMs`, and when that is to be looked at again. */
+  #wallAheadMs = 0.5;
+  #wallDueMs = Number.NEGATIVE_INFINITY;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -65,13 +68,14 @@ export class Dispatcher {
     return sharedMs(this.nowMs);
   }
 
-  /** Milliseconds since the epoch, as `nowMs`. */
+  /** Milliseconds since the epoch, as `nowMs`; when somebody sets the clock, that is seen within WALL_AGE_MAX_MS. */
   get wallMs(): number {
-    if (this.#wallRound !== this.round) {
-      this.#wallRound = this.round;
-      this.#wallMs = systemClock.wallMs();
+    const { nowMs } = this;
+    if (nowMs >= this.#wallDueMs) {
+      this.#wallDueMs = nowMs + WALL_AGE_MAX_MS;
+      this.#wallAheadMs = systemClock.wallMs() - nowMs;
     }
-    return this.#wallMs;
+    return nowMs + this.#wallAheadMs;
   }
 
   /** Gives the connection an owner; replaces the one before. */
