@@ -174,6 +174,15 @@ bool Receives(TestShard& shard, TlsPeer& peer, size_t length) {
   });
 }
 
+// Turns until the shard has `length` bytes of the connection; `received` has what came before, and gets the rest.
+bool TakesUpTo(TestShard& shard, TlsPeer& peer, int32_t id, size_t length, std::string& received) {
+  return shard.Until([&] {
+    peer.Pump();
+    received += shard.TakeData(id);
+    return received.size() >= length;
+  });
+}
+
 }  // namespace
 
 TEST(tls_is_spoken_both_ways_and_ends_in_good_order) {
@@ -255,11 +264,7 @@ TEST(tls_keeps_many_records_that_came_with_the_end_of_the_handshake) {
     return true;
   }));
   std::string received;
-  CHECK(bed.shard.Until([&] {
-    peer.Pump();
-    received += bed.shard.TakeData(id);
-    return received.size() >= sent.size();
-  }));
+  CHECK(TakesUpTo(bed.shard, peer, id, sent.size(), received));
   CHECK(received == sent);
   CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
 }
@@ -282,11 +287,7 @@ TEST(tls_records_may_come_cut_and_joined_anyhow) {
     bed.shard.Settle();
     received += bed.shard.TakeData(id);
   }
-  CHECK(bed.shard.Until([&] {
-    peer->Pump();
-    received += bed.shard.TakeData(id);
-    return received.size() >= sent.size();
-  }));
+  CHECK(TakesUpTo(bed.shard, *peer, id, sent.size(), received));
   CHECK(received == sent);
   CHECK_EQUAL(bed.shard.inspector.FirstFault(), "");
 }

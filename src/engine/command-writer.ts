@@ -3,7 +3,9 @@
  *
  * Outside a round (timers, messages) call `flush()` when done; within a round the shard returns `take()` to the engine.
  */
+
 import { invariant } from '../core/invariant.ts';
+import { highWord, lowWord } from '../core/two-words.ts';
 import type { Engine } from './engine.ts';
 import {
   COMMANDS_MAX_WORDS,
@@ -18,7 +20,6 @@ const SEND_HEAD_WORDS = 5;
 /** Room that every command but SEND fits in. */
 const COMMAND_MAX_WORDS = 8;
 const SEND_MAX_WORDS = SEND_HEAD_WORDS + 2 * RANGES_MAX;
-const TWO_POW_32 = 4_294_967_296;
 
 export class CommandWriter {
   readonly #engine: Engine;
@@ -112,8 +113,8 @@ export class CommandWriter {
   /** `byteCount` RELAY_UNTIL_END relays up to FIN. */
   relay(source: number, sink: number, byteCount: number): void {
     const untilEnd = byteCount === RELAY_UNTIL_END;
-    const low = untilEnd ? -1 : byteCount | 0;
-    const high = untilEnd ? -1 : Math.floor(byteCount / TWO_POW_32);
+    const low = untilEnd ? -1 : lowWord(byteCount);
+    const high = untilEnd ? -1 : highWord(byteCount);
     this.#write(Command.RELAY, source, sink, low, high);
   }
 

@@ -1,8 +1,10 @@
 /**
  * Hands each event of a round to the handler that owns the connection. One per shard. Hot path: no allocation, no closures.
  */
+
 import { sharedMs, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
+import { fromWords } from '../core/two-words.ts';
 import { CommandWriter } from './command-writer.ts';
 import type { AcceptHandler, ConnectionHandler } from './connection-handler.ts';
 import { Constants } from './constants.ts';
@@ -10,7 +12,6 @@ import type { Engine } from './engine.ts';
 import { EVENT_WORDS, Event, INDEX_MASK } from './protocol.ts';
 import { Scratch } from './scratch.ts';
 
-const TWO_POW_32 = 4_294_967_296;
 const LISTENER_MASK = 0xffff;
 const FAMILY_SHIFT = 16;
 const ERRNO_SHIFT = 8;
@@ -211,5 +212,5 @@ export class Dispatcher {
 
 /** A 64-bit count in two words, low first. Exact up to 2^53. */
 function wide(events: Int32Array, at: number): number {
-  return (events[at]! >>> 0) + events[at + 1]! * TWO_POW_32;
+  return fromWords(events[at]!, events[at + 1]!);
 }

@@ -1,7 +1,7 @@
 import { invariant } from '../core/invariant.ts';
+import { fromWords } from '../core/two-words.ts';
 import type { ConnectionHost, NodeConnection } from './node-connection.ts';
 import type { ConnectionTable } from './node-connection-table.ts';
-import { fromWords } from './node-round.ts';
 import { NodeTunnel } from './node-tunnel.ts';
 import { Command, RELAY_UNTIL_END, SEND_RETAIN } from './protocol.ts';
 

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Clock } from '../core/clock.ts';
+import { highWord, lowWord } from '../core/two-words.ts';
 import { Closing } from './node-closing.ts';
 import type { Deadlines, Timed } from './node-deadlines.ts';
 import { Incoming } from './node-incoming.ts';
 import { Output, PENDING_MAX_BYTES } from './node-output.ts';
 import { Retained } from './node-retained.ts';
-import { highWord, lowWord, type Round } from './node-round.ts';
+import type { Round } from './node-round.ts';
 import type { NodeSecureContext } from './node-secure.ts';
 import { type DialTarget, NodeTransport, type TransportOwner } from './node-transport.ts';
 import type { NodeTunnel } from './node-tunnel.ts';

@@ -1,7 +1,5 @@
 import { EVENT_WORDS, EVENTS_MAX, RECEIVE_BYTES } from './protocol.ts';
 
-const TWO_POW_32 = 4_294_967_296;
-
 /** The records and received bytes of the round being built. */
 export class Round {
   readonly #events: Int32Array;
@@ -49,18 +47,4 @@ export class Round {
     events[at + 7] = f;
     this.count += 1;
   }
-}
-
-/** Low word of a count that travels in two. */
-export function lowWord(count: number): number {
-  return count | 0;
-}
-
-export function highWord(count: number): number {
-  return Math.floor(count / TWO_POW_32);
-}
-
-/** The count that two words make. */
-export function fromWords(low: number, high: number): number {
-  return (low >>> 0) + high * TWO_POW_32;
 }

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
+import { highWord, lowWord } from '../core/two-words.ts';
 import type { ConnectionHost, NodeConnection } from './node-connection.ts';
 import type { Timed } from './node-deadlines.ts';
-import { highWord, lowWord, type Round } from './node-round.ts';
+import type { Round } from './node-round.ts';
 import { Event, TunnelEnd } from './protocol.ts';
 
 const ERRNO_SHIFT = 8;

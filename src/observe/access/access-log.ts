@@ -114,8 +114,6 @@ export class AccessLog {
   readonly #logs: AccessLogs;
   readonly #wallMs: () => number;
   #plan: AccessLogPlan;
-  /** Whether every line is told. */
-  #wantsAll = false;
   readonly #pieces = new LinePieces();
   #formatter: AccessFormatter;
   /** The last lines. */
@@ -131,23 +129,25 @@ export class AccessLog {
     this.#logs = logs;
     this.#wallMs = logs.options.wallMs;
     this.#plan = plan;
-    this.#formatter = this.#begin(plan);
+    this.#formatter = this.#makeFormatter();
   }
 
+  /** What was told before has been flushed. */
   apply(plan: AccessLogPlan): void {
-    this.#formatter = this.#begin(plan);
+    this.#plan = plan;
+    this.#formatter = this.#makeFormatter();
   }
 
   /** An exchange is over. Hot path. */
   exchange(entry: AccessEntry): void {
-    if (!this.#wantsAll && !this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
+    if (!this.#wants(entry, entry.status >= FAILED_FROM_STATUS || entry.reason !== 'ok')) return;
     this.#formatter.exchange(this.#parts, entry, this.#wallMs() - entry.durationMs);
     if (this.#parts.isFull || this.#pieces.isFull) this.#gather();
   }
 
   /** A session is over. */
   session(entry: AccessEntry): void {
-    if (!this.#wantsAll && !this.#wants(entry, entry.reason !== 'ok')) return;
+    if (!this.#wants(entry, entry.reason !== 'ok')) return;
     this.#formatter.session(this.#parts, entry, this.#wallMs() - entry.durationMs);
     if (this.#parts.isFull || this.#pieces.isFull) this.#gather();
   }
@@ -167,11 +167,10 @@ export class AccessLog {
     this.#length = 0;
   }
 
-  #begin(plan: AccessLogPlan): AccessFormatter {
-    this.#plan = plan;
-    this.#wantsAll = plan.only === 'all' && plan.slowerThanMs === undefined && plan.sample >= 1;
+  /** With pieces of its own: there must be no parts left that name others. */
+  #makeFormatter(): AccessFormatter {
     this.#pieces.clear();
-    return new AccessFormatter(this.listener, plan.format, this.#pieces);
+    return new AccessFormatter(this.listener, this.#plan.format, this.#pieces);
   }
 
   #wants(entry: AccessEntry, hasFailed: boolean): boolean {
@@ -185,7 +184,7 @@ export class AccessLog {
   #gather(): void {
     this.#compose();
     if (this.#length >= BATCH_BYTES) this.flush();
-    if (this.#pieces.isFull) this.#formatter = this.#begin(this.#plan);
+    if (this.#pieces.isFull) this.#formatter = this.#makeFormatter();
   }
 
   /** Makes the last lines into bytes, behind those before. */

@@ -1,5 +1,6 @@
 /** Puts lines together where there is no addon to do it. The twin of `ComposeLines` in native/compose_lines.cc: change both or neither. */
 import { copyAscii } from '../../core/bytes.ts';
+import { fromWords } from '../../core/two-words.ts';
 import type { LineComposer } from './line-parts.ts';
 import {
   ESCAPE_MAX_BYTES,
@@ -13,7 +14,6 @@ import {
 
 const PART_MASK = (1 << PART_BITS) - 1;
 const LENGTH_MASK = (1 << LENGTH_BITS) - 1;
-const TWO_POW_32 = 4_294_967_296;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FAILED = -1;
@@ -45,7 +45,7 @@ export const composeLines: LineComposer = (words, wordCount, texts, pieces, byte
       end = putBytes(bytes, end, part, source, start, start + length);
     } else if (part === LinePart.LONG_INTEGER || part === LinePart.LONG_DECIMAL) {
       if (word + 2 >= wordCount) return FAILED;
-      const value = (words[word + 2]! >>> 0) * TWO_POW_32 + (words[word + 1]! >>> 0);
+      const value = fromWords(words[word + 1]!, words[word + 2]! >>> 0);
       end = putText(bytes, end, part === LinePart.LONG_INTEGER ? String(value) : decimal(value));
       word += 2;
     } else {

@@ -5,6 +5,7 @@
  */
 import { copyAscii, copyBytes } from '../../core/bytes.ts';
 import { invariant } from '../../core/invariant.ts';
+import { highWord, lowWord } from '../../core/two-words.ts';
 import { type AccessEntry, type EntryTextName, TEXTS_MAX_BYTES } from './access-entry.ts';
 import {
   ESCAPE_MAX_BYTES,
@@ -25,7 +26,6 @@ const LINE_WORDS_MAX = 64;
 const LINE_OWN_MAX_BYTES = 2_048;
 /** Of the pieces of a log. */
 export const PIECES_BYTES = 512 * 1024;
-const TWO_POW_32 = 4_294_967_296;
 /** From here on a number takes words of its own. */
 const LONG_FROM = 2 ** (32 - PART_BITS);
 
@@ -167,8 +167,8 @@ export class LineParts {
 
   #long(at: number, part: number, value: number): number {
     this.words[at] = part;
-    this.words[at + 1] = value | 0;
-    this.words[at + 2] = Math.floor(value / TWO_POW_32);
+    this.words[at + 1] = lowWord(value);
+    this.words[at + 2] = highWord(value);
     return at + 3;
   }
 }
