@@ -43,18 +43,24 @@ void BufferPool::Put(BlockPtr block) {
 }
 
 bool BufferPool::Append(BlockPtr& block, const uint8_t* bytes, size_t length, uint32_t max) {
+  uint8_t* const to = Extend(block, length, max);
+  if (to == nullptr) return false;
+  std::memcpy(to, bytes, length);
+  return true;
+}
+
+uint8_t* BufferPool::Extend(BlockPtr& block, size_t length, uint32_t max) {
   const uint32_t size = block == nullptr ? 0 : block->size();
-  if (length > max || size + length > max) return false;
+  if (length > max || size + length > max) return nullptr;
   if (block == nullptr || block->capacity - block->end < length) {
     BlockPtr larger = Take(static_cast<uint32_t>(size + length));
-    if (larger == nullptr) return false;
+    if (larger == nullptr) return nullptr;
     if (size > 0) std::memcpy(larger->bytes.get(), block->data(), size);
     larger->end = size;
     Put(std::exchange(block, std::move(larger)));
   }
-  std::memcpy(block->bytes.get() + block->end, bytes, length);
   block->end += static_cast<uint32_t>(length);
-  return true;
+  return block->bytes.get() + block->end - length;
 }
 
 }  // namespace fourseven

@@ -33,6 +33,8 @@ class BufferPool {
   void Put(BlockPtr block);
   // Adds bytes to a block that may be null or too small (it is replaced then). False if it would exceed `max`.
   [[nodiscard]] bool Append(BlockPtr& block, const uint8_t* bytes, size_t length, uint32_t max);
+  // The same for bytes that the caller writes, all of them, where this points to; nullptr if it would exceed `max`.
+  [[nodiscard]] uint8_t* Extend(BlockPtr& block, size_t length, uint32_t max);
 
  private:
   static constexpr size_t kClasses = 6;

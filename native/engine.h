@@ -175,7 +175,7 @@ class Engine {
   void SendRanges(Connection& connection, Connection* source, bool retain, const int32_t* ranges, uint32_t count);
   // Sends now what the socket takes, keeps the rest. Returns false if the connection cannot be sent to any more.
   bool SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total);
-  bool Keep(Connection& connection, std::span<const iovec> ranges, size_t skip);
+  bool Keep(Connection& connection, std::span<const iovec> ranges, size_t total, size_t skip);
   void Flush(Connection& connection);
   void OutputDrained(Connection& connection);
   void BreakOutput(Connection& connection, int error);

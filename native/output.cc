@@ -18,15 +18,21 @@ namespace {
 // bytes in five ranges.
 constexpr size_t kGatherMaxBytes = 2048;
 
+// Writes the ranges, less their first `skip` bytes, one behind the other. Returns their end.
+uint8_t* Gather(std::span<const iovec> ranges, size_t skip, uint8_t* to) {
+  for (const iovec& range : ranges) {
+    const size_t passed = std::min(skip, range.iov_len);
+    skip -= passed;
+    std::memcpy(to, static_cast<const uint8_t*>(range.iov_base) + passed, range.iov_len - passed);
+    to += range.iov_len - passed;
+  }
+  return to;
+}
+
 ssize_t SendGathered(int fd, std::span<iovec> ranges, size_t total) {
   if (ranges.size() == 1 || total > kGatherMaxBytes) return Send(fd, ranges);
   std::array<uint8_t, kGatherMaxBytes> bytes;
-  size_t length = 0;
-  for (const iovec& range : ranges) {
-    std::memcpy(bytes.data() + length, range.iov_base, range.iov_len);
-    length += range.iov_len;
-  }
-  iovec gathered{bytes.data(), length};
+  iovec gathered{bytes.data(), static_cast<size_t>(Gather(ranges, 0, bytes.data()) - bytes.data())};
   return Send(fd, {&gathered, 1});
 }
 
@@ -55,23 +61,28 @@ void Engine::SendRanges(Connection& connection, Connection* source, bool retain,
 bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t total) {
   // Half-closed by the shard: what a relay still brings is dropped, as a SEND would be.
   if (connection.half_closed) return true;
-  if (connection.tls != nullptr) return SealOrKeep(connection, ranges, total);
   if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
     ReleaseRetained(connection);
+  if (connection.tls != nullptr) return SealOrKeep(connection, ranges, total);
+  // What is kept in any case is sent from there: it need not be gathered a second time. Also where output is broken:
+  // without it a replay would have a hole.
+  iovec kept{};
+  if (connection.retain && total > 0) {
+    if (!Keep(connection, ranges, total, 0)) {
+      Lose(connection, ENOBUFS);
+      return false;
+    }
+    kept = {connection.out->bytes.get() + connection.out->end - total, total};
+    ranges = {&kept, 1};
+  }
   size_t sent = 0;
   if (connection.state == State::kOpen && connection.unsent == 0 && !connection.write_broken) {
     const ssize_t count = SendGathered(connection.fd.get(), ranges, total);
     if (count < 0 && count != -EAGAIN) BreakOutput(connection, static_cast<int>(-count));
     if (count > 0) CountSent(connection, sent = static_cast<size_t>(count));
   }
-  if (connection.write_broken) {
-    // Not sent, yet retained: without it a replay would have a hole, or nothing at all.
-    if (connection.retain && !Keep(connection, ranges, 0)) ReleaseRetained(connection);
-    return false;
-  }
-  if (sent == total && !connection.retain) return true;
-  const size_t skip = connection.retain ? 0 : sent;
-  if (!Keep(connection, ranges, skip)) {
+  if (connection.write_broken) return false;
+  if (sent < total && !connection.retain && !Keep(connection, ranges, total, sent)) {
     Lose(connection, ENOBUFS);
     return false;
   }
@@ -79,15 +90,12 @@ bool Engine::SendOrKeep(Connection& connection, std::span<iovec> ranges, size_t 
   return true;
 }
 
-// Copies the ranges, less their first `skip` bytes, behind what is kept already.
-bool Engine::Keep(Connection& connection, std::span<const iovec> ranges, size_t skip) {
-  for (const iovec& range : ranges) {
-    const size_t passed = std::min(skip, range.iov_len);
-    skip -= passed;
-    const uint8_t* bytes = static_cast<const uint8_t*>(range.iov_base) + passed;
-    const size_t length = range.iov_len - passed;
-    if (length > 0 && !buffers_.Append(connection.out, bytes, length, BufferPool::kBlockMaxBytes)) return false;
-  }
+// Copies the ranges, `total` bytes less the first `skip`, behind what is kept already.
+bool Engine::Keep(Connection& connection, std::span<const iovec> ranges, size_t total, size_t skip) {
+  if (total == skip) return true;
+  uint8_t* const to = buffers_.Extend(connection.out, total - skip, BufferPool::kBlockMaxBytes);
+  if (to == nullptr) return false;
+  Gather(ranges, skip, to);
   return true;
 }
 

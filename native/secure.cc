@@ -264,10 +264,8 @@ int Engine::SendSealed(Connection& connection) {
 }
 
 bool Engine::SealOrKeep(Connection& connection, std::span<iovec> ranges, size_t total) {
-  if (connection.retain && (connection.out == nullptr ? 0 : connection.out->size()) + total > kRetainMaxBytes)
-    ReleaseRetained(connection);
   const bool waits = connection.state != State::kOpen || connection.handshaking;
-  if ((waits || connection.retain) && !Keep(connection, ranges, 0)) {
+  if ((waits || connection.retain) && !Keep(connection, ranges, total, 0)) {
     if (waits || connection.write_broken) {
       Lose(connection, ENOBUFS);
       return false;

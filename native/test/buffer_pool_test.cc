@@ -1,5 +1,6 @@
 #include "buffer_pool.h"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -77,4 +78,16 @@ TEST(buffers_refuse_more_than_the_limit_and_keep_what_they_had) {
   CHECK(!pool.Append(block, nullptr, SIZE_MAX, 8));
   CHECK(!pool.Append(block, nullptr, size_t{1} << 32, UINT32_MAX));
   CHECK(Text(block) == "12345678");
+}
+
+TEST(buffers_are_extended_for_who_writes_into_them) {
+  BufferPool pool;
+  BlockPtr block;
+  CHECK(Append(pool, block, "1234"));
+  uint8_t* const to = pool.Extend(block, 3, 8);
+  CHECK(to == block->data() + 4);
+  std::memcpy(to, "567", 3);
+  CHECK(Text(block) == "1234567");
+  CHECK(pool.Extend(block, 2, 8) == nullptr);
+  CHECK(Text(block) == "1234567");
 }
