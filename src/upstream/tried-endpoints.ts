@@ -5,10 +5,12 @@ export const TRIED_MAX = 8;
 
 /**
  * The endpoints that one exchange or session has tried, by slot: none is tried twice. Made once per connection and reset for each exchange.
- * Hot path: allocates on the first `add` only.
+ * Hot path: allocates on the first retry only.
  */
 export class TriedEndpoints {
-  readonly #slots: number[] = [];
+  /** Mostly there is no other. */
+  #first = -1;
+  readonly #others: number[] = [];
   #count = 0;
 
   get count(): number {
@@ -18,12 +20,15 @@ export class TriedEndpoints {
   /** Whoever tries must stop at TRIED_MAX. */
   add(slot: number): void {
     invariant(this.#count < TRIED_MAX, 'more attempts than TRIED_MAX');
-    this.#slots[this.#count++] = slot;
+    if (this.#count === 0) this.#first = slot;
+    else this.#others[this.#count - 1] = slot;
+    this.#count++;
   }
 
   has(slot: number): boolean {
-    for (let i = 0; i < this.#count; i++) {
-      if (this.#slots[i] === slot) return true;
+    if (this.#count > 0 && this.#first === slot) return true;
+    for (let index = 0; index < this.#count - 1; index++) {
+      if (this.#others[index] === slot) return true;
     }
     return false;
   }
