@@ -14,6 +14,7 @@ const GROUPS = 8;
 const DOT = 0x2e;
 const COLON = 0x3a;
 const DIGIT_ZERO = 0x30;
+const DECIMAL_LENGTH_SHIFT = 24;
 const LETTER_A_LESS_TEN = 0x61 - 10;
 const UNIX_TEXT = Uint8Array.from('unix:', (character) => character.charCodeAt(0));
 
@@ -70,8 +71,8 @@ export class ClientAddress implements IpWords {
   }
 
   /**
-   * Writes the address without its port as text at `bytes[offset]` and returns its length, at most ADDRESS_TEXT_MAX_BYTES: dotted IPv4,
-   * IPv6 as in RFC 5952, `unix:` for a unix socket (whose clients have no address).
+   * Writes the address without its port as text at `bytes[offset]`, where there is room for ADDRESS_TEXT_MAX_BYTES, and returns its length:
+   * dotted IPv4, IPv6 as in RFC 5952, `unix:` for a unix socket (whose clients have no address).
    */
   write(bytes: Uint8Array, offset: number): number {
     if (this.family === 4) return writeIpv4(bytes, offset, this.word0) - offset;
@@ -117,14 +118,24 @@ export class ClientAddress implements IpWords {
   }
 }
 
+/** By value of a byte of an address: its digits, the first lowest, and on top how many there are. */
+const DECIMALS = Int32Array.from({ length: 256 }, (_, value) => {
+  const digits = String(value);
+  let word = digits.length << DECIMAL_LENGTH_SHIFT;
+  for (let index = 0; index < digits.length; index++) word |= digits.charCodeAt(index) << (8 * index);
+  return word;
+});
+
+/** Each byte as if it had three digits: what is too many of them, the next one overwrites. */
 function writeIpv4(bytes: Uint8Array, offset: number, word: number): number {
   let at = offset;
   for (let shift = 24; shift >= 0; shift -= 8) {
-    if (shift < 24) bytes[at++] = DOT;
-    const value = (word >>> shift) & 0xff;
-    if (value >= 100) bytes[at++] = DIGIT_ZERO + Math.floor(value / 100);
-    if (value >= 10) bytes[at++] = DIGIT_ZERO + (Math.floor(value / 10) % 10);
-    bytes[at++] = DIGIT_ZERO + (value % 10);
+    const digits = DECIMALS[(word >>> shift) & 0xff]!;
+    bytes[at] = digits;
+    bytes[at + 1] = digits >>> 8;
+    bytes[at + 2] = digits >>> 16;
+    at += digits >>> DECIMAL_LENGTH_SHIFT;
+    if (shift > 0) bytes[at++] = DOT;
   }
   return at;
 }
