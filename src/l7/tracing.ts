@@ -3,7 +3,7 @@
  * configured; elsewhere an exchange asks once whether there is any, and `traceparent` passes like any other field.
  */
 import { ADDRESS_TEXT_MAX_BYTES } from '../downstream/client-address.ts';
-import { type AccessEntry, EntryText, type EntryTextName } from '../observe/access/access-entry.ts';
+import { type AccessEntry, EntryText } from '../observe/access/access-entry.ts';
 import type { SpanRecord, Spans } from '../observe/spans.ts';
 import { HEADER_WORDS, NAME_ID, VALUE_END, VALUE_START } from './h1/head-fields.ts';
 import { Header, TRAIT_TRACE } from './h1/header-names.ts';
@@ -78,9 +78,6 @@ export class Tracing {
 
   /** The exchange is over, and its trace is told. `listener`: its name. Makes strings: for those that are told alone. */
   end(trace: TraceContext, entry: AccessEntry, listener: string): void {
-    const { bytes } = entry;
-    const text = (name: EntryTextName) =>
-      Buffer.from(bytes.buffer, entry.startOf(name), entry.endOf(name) - entry.startOf(name)).toString('latin1');
     const record: SpanRecord = {
       traceId: asciiText(trace.text, TRACE_START, TRACE_END),
       spanId: asciiText(trace.own, 0, trace.own.length),
@@ -94,11 +91,11 @@ export class Tracing {
       cluster: entry.cluster,
       endpoint: entry.endpoint,
       attempts: entry.attempts,
-      method: text(EntryText.METHOD),
-      target: text(EntryText.TARGET),
-      host: text(EntryText.HOST),
-      userAgent: text(EntryText.USER_AGENT),
-      client: text(EntryText.CLIENT).slice(0, ADDRESS_TEXT_MAX_BYTES),
+      method: entry.textOf(EntryText.METHOD),
+      target: entry.textOf(EntryText.TARGET),
+      host: entry.textOf(EntryText.HOST),
+      userAgent: entry.textOf(EntryText.USER_AGENT),
+      client: entry.textOf(EntryText.CLIENT).slice(0, ADDRESS_TEXT_MAX_BYTES),
       port: entry.port,
       isSecure: entry.isSecure,
       status: entry.status,

@@ -3,6 +3,7 @@
  * bytes are on the slab, cut at a length of its own. Hot path where a listener has an access log; elsewhere there is none.
  */
 import { copyBytes, viewOf } from '../../core/bytes.ts';
+import { textLength, textPlace, textWord } from './line-protocol.ts';
 
 /** Texts of an entry, and the most bytes that are kept of each. */
 export const EntryText = {
@@ -18,7 +19,7 @@ export type EntryTextName = (typeof EntryText)[keyof typeof EntryText];
 const TEXT_MAX_BYTES = [32, 2048, 256, 512, 512, 128, 48] as const;
 /** Most bytes of all texts of an entry. */
 export const TEXTS_MAX_BYTES = TEXT_MAX_BYTES.reduce((sum, size) => sum + size, 0);
-const SPANS = 2 * TEXT_MAX_BYTES.length;
+const TEXTS = TEXT_MAX_BYTES.length;
 
 /** How far an exchange or session had come when it ended. */
 export const PHASES = [
@@ -45,8 +46,8 @@ export class AccessEntry {
   readonly bytes = new Uint8Array(TEXTS_MAX_BYTES);
   readonly view = new DataView(this.bytes.buffer);
   #used = 0;
-  /** Of each text: where it begins and ends. */
-  readonly #spans = new Int32Array(SPANS);
+  /** Of each text: its word in a line, but of no kind yet; 0 if there is none. */
+  readonly #words = new Int32Array(TEXTS);
   versionMinor = 1;
   status = 0;
   route = '';
@@ -72,7 +73,7 @@ export class AccessEntry {
 
   reset(): void {
     this.#used = 0;
-    for (let index = 0; index < SPANS; index++) this.#spans[index] = 0;
+    for (let text = 0; text < TEXTS; text++) this.#words[text] = 0;
     this.versionMinor = 1;
     this.status = 0;
     this.route = '';
@@ -107,17 +108,20 @@ export class AccessEntry {
 
   /** How many bytes of the text were written at `room`. */
   wrote(text: EntryTextName, length: number): void {
-    this.#spans[2 * text] = this.#used;
+    if (length === 0) return;
+    this.#words[text] = textWord(0, length, this.#used);
     this.#used += length;
-    this.#spans[2 * text + 1] = this.#used;
   }
 
-  startOf(text: EntryTextName): number {
-    return this.#spans[2 * text]!;
+  /** As `textWord` has it, of no kind; 0 if there is no such text. */
+  wordOf(text: EntryTextName): number {
+    return this.#words[text]!;
   }
 
-  endOf(text: EntryTextName): number {
-    return this.#spans[2 * text + 1]!;
+  /** Its bytes as a string: allocates. */
+  textOf(text: EntryTextName): string {
+    const word = this.#words[text]!;
+    return Buffer.from(this.bytes.buffer, textPlace(word), textLength(word)).toString('latin1');
   }
 
   /** Ends otherwise than it should. */

@@ -1,5 +1,5 @@
 /** The forms of a line: which parts it has. Hot path of access logs: nothing is allocated but what the clock needs once a second. */
-import { type AccessEntry, EntryText, type EntryTextName, NO_TIME } from './access-entry.ts';
+import { type AccessEntry, EntryText, NO_TIME } from './access-entry.ts';
 import { type LineParts, type LinePieces, PIECES_BYTES, type Piece } from './line-parts.ts';
 import { LinePart } from './line-protocol.ts';
 
@@ -54,7 +54,7 @@ export class AccessFormatter {
     let next = parts.piece(parts.start, second.iso);
     next = parts.threeDigits(next, Math.floor(wallMs - second.at * 1000));
     next = parts.piece(next, this.#keys.client);
-    next = parts.text(next, LinePart.PLAIN, entry, EntryText.CLIENT, shift);
+    next = parts.text(next, LinePart.PLAIN, entry.wordOf(EntryText.CLIENT) + shift);
     next = parts.piece(next, this.#keys.port);
     return parts.integer(next, entry.port);
   }
@@ -63,15 +63,15 @@ export class AccessFormatter {
     const keys = this.#keys;
     const shift = parts.keepTexts(entry);
     let next = this.#jsonHead(parts, entry, wallMs, shift);
-    next = jsonText(parts, next, keys.method, entry, EntryText.METHOD, shift);
-    next = jsonText(parts, next, keys.host, entry, EntryText.HOST, shift);
-    next = jsonText(parts, next, keys.target, entry, EntryText.TARGET, shift);
+    next = jsonText(parts, next, keys.method, entry.wordOf(EntryText.METHOD), shift);
+    next = jsonText(parts, next, keys.host, entry.wordOf(EntryText.HOST), shift);
+    next = jsonText(parts, next, keys.target, entry.wordOf(EntryText.TARGET), shift);
     next = this.#middle(parts, next, entry);
     next = this.#times(parts, next, entry);
     next = time(parts, next, keys.firstByteMs, entry.firstByteMs);
-    next = jsonText(parts, next, keys.requestId, entry, EntryText.REQUEST_ID, shift);
-    next = jsonText(parts, next, keys.userAgent, entry, EntryText.USER_AGENT, shift);
-    next = jsonText(parts, next, keys.referer, entry, EntryText.REFERER, shift);
+    next = jsonText(parts, next, keys.requestId, entry.wordOf(EntryText.REQUEST_ID), shift);
+    next = jsonText(parts, next, keys.userAgent, entry.wordOf(EntryText.USER_AGENT), shift);
+    next = jsonText(parts, next, keys.referer, entry.wordOf(EntryText.REFERER), shift);
     parts.end(parts.piece(next, keys.end));
   }
 
@@ -131,18 +131,20 @@ export class AccessFormatter {
     const shift = parts.keepTexts(entry);
     let next = this.#combinedHead(parts, entry, wallMs, shift);
     next = parts.byte(next, QUOTE);
-    if (entry.endOf(EntryText.METHOD) > entry.startOf(EntryText.METHOD)) {
-      next = parts.text(next, LinePart.QUOTED, entry, EntryText.METHOD, shift);
+    const method = entry.wordOf(EntryText.METHOD);
+    if (method === 0) next = parts.byte(next, DASH);
+    else {
+      next = parts.text(next, LinePart.QUOTED, method + shift);
       next = parts.byte(next, SPACE);
-      next = parts.text(next, LinePart.QUOTED, entry, EntryText.TARGET, shift);
+      next = parts.text(next, LinePart.QUOTED, entry.wordOf(EntryText.TARGET) + shift);
       next = parts.piece(next, entry.versionMinor === 0 ? this.#keys.http10 : this.#keys.http11);
-    } else next = parts.byte(next, DASH);
+    }
     next = parts.piece(next, this.#keys.quoted);
     next = parts.integer(next, entry.status === 0 ? STATUS_LEFT : entry.status);
     next = parts.byte(next, SPACE);
     next = parts.integer(next, entry.responseBytes);
-    next = quotedOrDash(parts, next, entry, EntryText.REFERER, shift);
-    next = quotedOrDash(parts, next, entry, EntryText.USER_AGENT, shift);
+    next = quotedOrDash(parts, next, entry.wordOf(EntryText.REFERER), shift);
+    next = quotedOrDash(parts, next, entry.wordOf(EntryText.USER_AGENT), shift);
     parts.end(parts.byte(next, LF));
   }
 
@@ -160,7 +162,7 @@ export class AccessFormatter {
   }
 
   #combinedHead(parts: LineParts, entry: AccessEntry, wallMs: number, shift: number): number {
-    const next = parts.text(parts.start, LinePart.PLAIN, entry, EntryText.CLIENT, shift);
+    const next = parts.text(parts.start, LinePart.PLAIN, entry.wordOf(EntryText.CLIENT) + shift);
     return parts.piece(next, this.#secondOf(wallMs).clf);
   }
 
@@ -255,25 +257,16 @@ function nameOf(key: string, value: string): string {
 }
 
 /** Left out where there is none. */
-function jsonText(
-  parts: LineParts,
-  at: number,
-  key: Piece,
-  entry: AccessEntry,
-  text: EntryTextName,
-  shift: number,
-): number {
-  if (entry.endOf(text) === entry.startOf(text)) return at;
-  return parts.text(parts.piece(at, key), LinePart.JSON, entry, text, shift);
+function jsonText(parts: LineParts, at: number, key: Piece, word: number, shift: number): number {
+  return word === 0 ? at : parts.text(parts.piece(at, key), LinePart.JSON, word + shift);
 }
 
 function time(parts: LineParts, at: number, key: Piece, ms: number): number {
   return ms === NO_TIME ? at : parts.decimal(parts.piece(at, key), ms);
 }
 
-function quotedOrDash(parts: LineParts, at: number, entry: AccessEntry, text: EntryTextName, shift: number): number {
-  let next = parts.byte(parts.byte(at, SPACE), QUOTE);
-  if (entry.endOf(text) === entry.startOf(text)) next = parts.byte(next, DASH);
-  else next = parts.text(next, LinePart.QUOTED, entry, text, shift);
-  return parts.byte(next, QUOTE);
+function quotedOrDash(parts: LineParts, at: number, word: number, shift: number): number {
+  const next = parts.byte(parts.byte(at, SPACE), QUOTE);
+  const end = word === 0 ? parts.byte(next, DASH) : parts.text(next, LinePart.QUOTED, word + shift);
+  return parts.byte(end, QUOTE);
 }

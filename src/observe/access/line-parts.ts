@@ -6,14 +6,14 @@
 import { copyAscii, copyBytes } from '../../core/bytes.ts';
 import { invariant } from '../../core/invariant.ts';
 import { highWord, lowWord } from '../../core/two-words.ts';
-import { type AccessEntry, type EntryTextName, TEXTS_MAX_BYTES } from './access-entry.ts';
+import { type AccessEntry, TEXTS_MAX_BYTES } from './access-entry.ts';
 import {
   ESCAPE_MAX_BYTES,
-  LENGTH_BITS,
   LinePart,
   PART_BITS,
   PIECE_ALIGNMENT_BYTES,
   SLACK_BYTES,
+  textWord,
 } from './line-protocol.ts';
 
 const WORDS = 2_048;
@@ -107,11 +107,11 @@ export class LineParts {
     return end;
   }
 
-  /** Keeps the texts of an entry, which lie together. Returns how far behind their places in the entry they are here. */
+  /** Keeps the texts of an entry, which lie together. Returns what is to be added to their words, as they begin elsewhere here. */
   keepTexts(entry: AccessEntry): number {
     const shift = this.#textsUsed;
     this.#textsUsed = copyBytes(this.#textsView, shift, entry.view, 0, entry.room);
-    return shift;
+    return textWord(0, 0, shift);
   }
 
   end(at: number): void {
@@ -132,10 +132,9 @@ export class LineParts {
     return at + 1;
   }
 
-  /** A text of the entry. `part`: as it is, or escaped in which way. `shift`: what `keepTexts` returned. */
-  text(at: number, part: 2 | 3 | 4, entry: AccessEntry, text: EntryTextName, shift: number): number {
-    const start = entry.startOf(text);
-    this.words[at] = textWord(part, entry.endOf(text) - start, shift + start);
+  /** A text that was kept. `part`: as it is, or escaped in which way. `word`: what the entry has of it, and `keepTexts` adds. */
+  text(at: number, part: 2 | 3 | 4, word: number): number {
+    this.words[at] = part | word;
     return at + 1;
   }
 
@@ -171,8 +170,4 @@ export class LineParts {
     this.words[at + 2] = highWord(value);
     return at + 3;
   }
-}
-
-function textWord(part: number, length: number, place: number): number {
-  return part | (length << PART_BITS) | (place << (PART_BITS + LENGTH_BITS));
 }

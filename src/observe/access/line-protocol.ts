@@ -37,3 +37,17 @@ export const ESCAPE_MAX_BYTES = 6;
 export const PART_MAX_BYTES = 24;
 /** Bytes that must be there behind texts, pieces and what is written: copies move so many at once. */
 export const SLACK_BYTES = 16;
+
+/** The word of a text: `part`, its length, and where it begins (of a piece, in units of PIECE_ALIGNMENT_BYTES). */
+export function textWord(part: number, length: number, place: number): number {
+  return part | (length << PART_BITS) | (place << (PART_BITS + LENGTH_BITS));
+}
+
+/** Bytes of the text that a word tells of. */
+export function textLength(word: number): number {
+  return (word >>> PART_BITS) & ((1 << LENGTH_BITS) - 1);
+}
+
+export function textPlace(word: number): number {
+  return word >>> (PART_BITS + LENGTH_BITS);
+}
