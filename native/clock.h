@@ -7,11 +7,15 @@
 
 namespace fourseven {
 
-// Milliseconds of CLOCK_MONOTONIC.
-inline int64_t NowMs() {
+constexpr int64_t kNsPerMs = 1'000'000;
+
+// Nanoseconds of CLOCK_MONOTONIC.
+inline int64_t NowNs() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
+
+inline int64_t NowMs() { return NowNs() / kNsPerMs; }
 
 }  // namespace fourseven

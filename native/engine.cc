@@ -39,6 +39,7 @@ Engine::~Engine() { Close(); }
 int Engine::Open() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return -errno;
+  ReadClock();
   const int error = alarm_.Open(epoll_.get(), kAlarmBit);
   return error < 0 ? error : epoll_.get();
 }
@@ -221,7 +222,9 @@ void Engine::QueueReady(Connection& connection) {
 }
 
 void Engine::ReadClock() {
-  now_ms_ = NowMs();
+  const int64_t now_ns = NowNs();
+  door_.counters[counter::kNowMs] = static_cast<double>(now_ns) / kNsPerMs;
+  now_ms_ = now_ns / kNsPerMs;
   now_tick_ = now_ms_ / kDeadlineTickMs;
 }
 

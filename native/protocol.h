@@ -85,6 +85,7 @@ constexpr uint32_t kDescriptorsOpen = 10;
 constexpr uint32_t kHandshakes = 11;
 constexpr uint32_t kHandshakesResumed = 12;
 constexpr uint32_t kHandshakesFailed = 13;
+constexpr uint32_t kNowMs = 14;
 }  // namespace counter
 
 constexpr uint32_t kCountersListenerOffset = 16;

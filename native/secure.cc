@@ -1,11 +1,10 @@
 // TLS: the handshake, what is received and opened, what is sealed and sent. The shard has read the ClientHello and says
 // which context the connection gets; a dial has that of its address. From then on the shard sees plain bytes only.
-#include <time.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "clock.h"
 #include "engine.h"
 
 namespace fourseven {
@@ -15,13 +14,6 @@ constexpr size_t kCipherInBytes = 240 * 1024;
 constexpr size_t kHandshakeReadBytes = 32 * 1024;
 // Reads in a row that brought records, but no bytes for anybody: nobody has a reason to send that many.
 constexpr int kEmptyReadsMax = 16;
-constexpr int64_t kNsPerSecond = 1'000'000'000;
-
-int64_t NowNs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kNsPerSecond + now.tv_nsec;
-}
 
 }  // namespace
 

@@ -19,12 +19,12 @@ const originMs = (() => {
 
 /** Monotonic milliseconds that are the same on every thread. For times that threads tell each other. */
 export function sharedNowMs(): number {
-  return sharedMs(performance.now());
+  return originMs + performance.now();
 }
 
-/** `nowMs` of the system's clock on this thread, as all threads have it. */
-export function sharedMs(nowMs: number): number {
-  return originMs + nowMs;
+/** Such a time as `nowMs` of the system's clock has it on this thread. */
+export function ownMs(sharedMs: number): number {
+  return sharedMs - originMs;
 }
 
 /** A clock for tests: it stands still until it is told to advance. */

@@ -2,14 +2,14 @@
  * Hands each event of a round to the handler that owns the connection. One per shard. Hot path: no allocation, no closures.
  */
 
-import { sharedMs, systemClock } from '../core/clock.ts';
+import { ownMs, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import { fromWords } from '../core/two-words.ts';
 import { CommandWriter } from './command-writer.ts';
 import type { AcceptHandler, ConnectionHandler } from './connection-handler.ts';
 import { Constants } from './constants.ts';
 import type { Engine } from './engine.ts';
-import { EVENT_WORDS, Event, INDEX_MASK } from './protocol.ts';
+import { Counter, EVENT_WORDS, Event, INDEX_MASK } from './protocol.ts';
 import { Scratch } from './scratch.ts';
 
 const LISTENER_MASK = 0xffff;
@@ -38,8 +38,6 @@ export class Dispatcher {
   #endedLeases: Lease[] = [];
   /** Counts rounds, so that an owner can tell events of this round from what it asked for in it. */
   round = 0;
-  #clockRound = -1;
-  #nowMs = 0;
   /** By how much the clock of the wall is ahead of `nowMs`, and when that is to be looked at again. */
   #wallAheadMs = 0.5;
   #wallDueMs = Number.NEGATIVE_INFINITY;
@@ -55,18 +53,14 @@ export class Dispatcher {
     this.engine.start((eventCount) => this.#round(eventCount));
   }
 
-  /** Monotonic milliseconds with their fractions, read once per round and only where somebody asks. */
+  /** Monotonic milliseconds with their fractions, as the engine read them for this round: looking at a clock from here is a call. */
   get nowMs(): number {
-    if (this.#clockRound !== this.round) {
-      this.#clockRound = this.round;
-      this.#nowMs = systemClock.nowMs();
-    }
-    return this.#nowMs;
+    return ownMs(this.sharedNowMs);
   }
 
   /** As `nowMs`, on the clock that all threads share. */
   get sharedNowMs(): number {
-    return sharedMs(this.nowMs);
+    return this.engine.counters[Counter.NOW_MS]!;
   }
 
   /** Milliseconds since the epoch, as `nowMs`; when somebody sets the clock, that is seen within WALL_AGE_MAX_MS. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
-import { systemClock } from '../core/clock.ts';
+import { sharedNowMs, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Engine, EngineOptions, RoundHandler } from './engine.ts';
 import { dialTarget, peerAddress } from './node-address.ts';
@@ -86,11 +86,13 @@ export class NodeEngine implements Engine {
   start(onRound: RoundHandler): void {
     invariant(this.#onRound === undefined, 'an engine starts once');
     this.#onRound = onRound;
+    this.#readClock();
     this.#scheduleTurn();
   }
 
   submit(words: number): void {
     if (this.#closed !== undefined) return;
+    this.#readClock();
     this.#runner.run(words);
     if (!this.#inTurn) this.#table.endRound();
   }
@@ -303,6 +305,7 @@ export class NodeEngine implements Engine {
 
   #runRound(onRound: RoundHandler): void {
     const round = this.#round;
+    this.#readClock();
     round.begin();
     const ready = this.#ready;
     this.#ready = [];
@@ -379,6 +382,10 @@ export class NodeEngine implements Engine {
   #countDescriptors(): void {
     this.counters[Counter.CONNECTIONS_OPEN] = this.#sockets.size;
     this.counters[Counter.DESCRIPTORS_OPEN] = this.#descriptorsOpen;
+  }
+
+  #readClock(): void {
+    this.counters[Counter.NOW_MS] = sharedNowMs();
   }
 
   #count(counter: number, by: number): void {

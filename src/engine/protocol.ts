@@ -153,6 +153,8 @@ export const Counter = {
   HANDSHAKES: 11,
   HANDSHAKES_RESUMED: 12,
   HANDSHAKES_FAILED: 13,
+  /** No count, but the time (`sharedNowMs`): read with each round, and each time that commands are carried out. */
+  NOW_MS: 14,
 } as const;
 /** From here on, four per listener: connections open, accepted, bytes received from clients, bytes sent to them. */
 export const COUNTERS_LISTENER_OFFSET = 16;

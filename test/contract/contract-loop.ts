@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { sharedNowMs } from '../../src/core/clock.ts';
 import type { UseDriver } from './engine-contract.ts';
 import type { EngineDriver } from './engine-driver.ts';
 import { Peer } from './peer.ts';
@@ -30,6 +32,26 @@ export function sharingTheLoop(use: UseDriver): void {
     });
     peer.send('go');
     expect(await tookMs).toBeLessThan(latestMs);
+    peer.destroy();
+  });
+
+  it('tells the time: from the start on, of each round, and after it has waited', async () => {
+    const startMs = sharedNowMs();
+    const driver = await use();
+    const ageMs = () => sharedNowMs() - driver.counter('NOW_MS');
+    expect(driver.counter('NOW_MS')).toBeGreaterThanOrEqual(startMs);
+    const peer = await Peer.connect(driver.port);
+    await driver.next('accepted');
+    let inRoundMs = Number.NaN;
+    driver.inRound = (event) => {
+      if (event.kind === 'data') inRoundMs = ageMs();
+      return false;
+    };
+    await sleep(AT_ONCE_MS);
+    peer.send('now');
+    await driver.next('data');
+    expect(inRoundMs).toBeGreaterThanOrEqual(0);
+    expect(inRoundMs).toBeLessThan(AT_ONCE_MS);
     peer.destroy();
   });
 

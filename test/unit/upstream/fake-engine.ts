@@ -1,4 +1,5 @@
 import type { SocketAddress } from '../../../src/core/address.ts';
+import { sharedNowMs } from '../../../src/core/clock.ts';
 import type { Engine, RoundHandler } from '../../../src/engine/engine.ts';
 import {
   COMMANDS_MAX_WORDS,
@@ -6,6 +7,7 @@ import {
   COUNTERS_LISTENER_OFFSET,
   COUNTERS_PER_LISTENER,
   Command,
+  Counter,
   EVENT_WORDS,
   EVENTS_MAX,
   Event,
@@ -48,6 +50,7 @@ export class FakeEngine implements Engine {
 
   start(onRound: RoundHandler): void {
     this.#onRound = onRound;
+    this.counters[Counter.NOW_MS] = sharedNowMs();
   }
 
   submit(words: number): void {
@@ -60,6 +63,7 @@ export class FakeEngine implements Engine {
       this.events.fill(0, index * EVENT_WORDS, (index + 1) * EVENT_WORDS);
       this.events.set(record, index * EVENT_WORDS);
     }
+    this.counters[Counter.NOW_MS] = sharedNowMs();
     this.#read(this.#onRound!(records.length));
     return this.takeOrders();
   }
